@@ -1,0 +1,30 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+/// What every Swift target of the package is built with; a warning is an error.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "cvm-clevis",
+    products: [],
+    dependencies: [],
+    targets: [
+        // C libraries.
+        .systemLibrary(name: "CJose", path: "Sources/CLibs/CJose", pkgConfig: "jose", providers: [.apt(["libjose-dev"])]),
+        .systemLibrary(name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+
+        // Libraries an initrd carries: free of Foundation.
+        .target(name: "PinKit", dependencies: ["CJose", "COpenSSL"], swiftSettings: strict),
+
+        // Tests mirror Sources.
+        .testTarget(name: "PinKitTests", dependencies: ["PinKit"], swiftSettings: strict),
+    ]
+)

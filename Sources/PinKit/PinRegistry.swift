@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The pins of one program, by name. A value, built in one place (`Sources/Pins/Registry`): no global table.
+public struct PinRegistry: Sendable {
+    private let pins: [any Pin]
+
+    /// Traps when two pins share a name: that is a mistake in the program, not in its input.
+    public init(_ pins: [any Pin]) {
+        precondition(Set(pins.map(\.name)).count == pins.count, "two pins have the same name")
+        self.pins = pins
+    }
+
+    public var names: [String] { pins.map(\.name).sorted() }
+
+    /// `.malformed` for a name that this program does not know, with those it does.
+    public func pin(named name: String) throws(PinError) -> any Pin {
+        guard let pin = pins.first(where: { $0.name == name }) else {
+            throw PinError(
+                .malformed, path: name, step: "unknown pin", detail: "this program has \(names.joined(separator: ", "))")
+        }
+        return pin
+    }
+
+    /// The pin that made `message`.
+    public func pin(of message: JWE) throws(PinError) -> any Pin {
+        guard let name = message.pin else { throw JWE.malformed("its header names no pin (clevis.pin)") }
+        return try pin(named: name)
+    }
+
+    /// Reads the configuration of the pin `name`, completed with the binding's defaults.
+    public func encryptor(
+        named name: String, for configuration: JSON, in binding: Binding
+    ) throws(PinError) -> any Encryptor {
+        let pin = try pin(named: name)
+        do throws(PinError) {
+            return try pin.encryptor(for: binding.completing(configuration, for: name), in: binding)
+        } catch {
+            throw error.within(name)
+        }
+    }
+}
