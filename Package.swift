@@ -24,7 +24,15 @@ let package = Package(
         // Libraries an initrd carries: free of Foundation.
         .target(name: "PinKit", dependencies: ["CJose", "COpenSSL"], swiftSettings: strict),
 
+        // Pins: a target each, so that the build checks who may import what.
+        .target(name: "NullPin", dependencies: ["PinKit"], path: "Sources/Pins/Null", swiftSettings: strict),
+        .target(name: "SSSPin", dependencies: ["PinKit", "COpenSSL"], path: "Sources/Pins/SSS", swiftSettings: strict),
+        .target(
+            name: "PinSet", dependencies: ["PinKit", "NullPin", "SSSPin"], path: "Sources/Pins/Registry",
+            swiftSettings: strict),
+
         // Tests mirror Sources.
         .testTarget(name: "PinKitTests", dependencies: ["PinKit"], swiftSettings: strict),
+        .testTarget(name: "SSSPinTests", dependencies: ["PinKit", "NullPin", "SSSPin"], swiftSettings: strict),
     ]
 )

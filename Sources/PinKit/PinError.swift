@@ -18,10 +18,10 @@ public struct PinError: Error, Sendable {
         self.detail = detail
     }
 
-    /// The same error seen from one level further out: `within("sss[1]")` turns `tpm2` into `sss[1].tpm2`.
+    /// The same error seen from one level further out: `within("[1]").within("sss")` turns `tpm2` into `sss[1].tpm2`.
     public func within(_ outer: String) -> PinError {
         var error = self
-        error.path = path.isEmpty ? outer : "\(outer).\(path)"
+        error.path = path.isEmpty ? outer : path.hasPrefix("[") ? outer + path : "\(outer).\(path)"
         return error
     }
 

@@ -16,7 +16,7 @@ public struct PinRegistry: Sendable {
     public func pin(named name: String) throws(PinError) -> any Pin {
         guard let pin = pins.first(where: { $0.name == name }) else {
             throw PinError(
-                .malformed, path: name, step: "unknown pin", detail: "this program has \(names.joined(separator: ", "))")
+                .malformed, step: "unknown pin \(name)", detail: "this program has \(names.joined(separator: ", "))")
         }
         return pin
     }
@@ -31,9 +31,8 @@ public struct PinRegistry: Sendable {
     public func encryptor(
         named name: String, for configuration: JSON, in binding: Binding
     ) throws(PinError) -> any Encryptor {
-        let pin = try pin(named: name)
         do throws(PinError) {
-            return try pin.encryptor(for: binding.completing(configuration, for: name), in: binding)
+            return try pin(named: name).encryptor(for: binding.completing(configuration, for: name), in: binding)
         } catch {
             throw error.within(name)
         }

@@ -27,12 +27,13 @@ internal import CJose
         unsafe json_decref(tree)
     }
 
+    /// `header` is complete. libjose writes it as `JSON.canonical` does, through the same jansson call.
     func encrypt(
-        _ plaintext: borrowing SecretBytes, protected: String, encryptedKey: [UInt8]
+        _ plaintext: borrowing SecretBytes, header: JSONObject, encryptedKey: [UInt8]
     ) throws(PinError) -> JWE {
         // libjose 11 encrypts an empty plaintext but cannot decrypt it.
         guard !plaintext.isEmpty else { throw PinError(.malformed, step: "encrypt", detail: "nothing to encrypt") }
-        let message: JSON = ["protected": .string(protected)]
+        let message: JSON = ["protected": .object(header)]
         let sealed = unsafe message.makeTree()
         defer { unsafe json_decref(sealed) }
         let done = unsafe plaintext.withUnsafeBytes { bytes in

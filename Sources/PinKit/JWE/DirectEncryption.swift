@@ -11,8 +11,7 @@ extension JWE {
         var header = header
         header["alg"] = "dir"
         header["enc"] = "A256GCM"
-        let protected = Base64URL.encode(Array(JSON.object(header).canonical.utf8))
-        return try ContentKey(contentKey).encrypt(plaintext, protected: protected, encryptedKey: [])
+        return try ContentKey(contentKey).encrypt(plaintext, header: header, encryptedKey: [])
     }
 
     public func decrypt(contentKey: borrowing SecretBytes) throws(PinError) -> SecretBytes {

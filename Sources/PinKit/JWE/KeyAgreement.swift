@@ -9,6 +9,7 @@ extension JWE {
     public struct Draft: ~Copyable {
         /// base64url of the protected header, as it will stand in the message.
         public let protected: String
+        private let header: JSONObject
         private let encryptedKey: [UInt8]
         private let contentKey: ContentKey
 
@@ -37,13 +38,18 @@ extension JWE {
                 let key = wrapped["encrypted_key"]?.string.flatMap({ Base64URL.decode($0) })
             else { throw PinError(.failed, step: "wrap a key", detail: "libjose wrote no ephemeral key") }
             header["epk"] = try Draft.strip(ephemeral)
+            self.header = header
             self.protected = Base64URL.encode(Array(JSON.object(header).canonical.utf8))
             self.encryptedKey = key
             self.contentKey = contentKey
         }
 
         public consuming func seal(_ plaintext: borrowing SecretBytes) throws(PinError) -> JWE {
-            try contentKey.encrypt(plaintext, protected: protected, encryptedKey: encryptedKey)
+            let message = try contentKey.encrypt(plaintext, header: header, encryptedKey: encryptedKey)
+            guard message.protected == protected else {
+                throw PinError(.failed, step: "seal", detail: "libjose wrote another header than was signed")
+            }
+            return message
         }
 
         private static func strip(_ ephemeral: JSON) throws(PinError) -> JSON {

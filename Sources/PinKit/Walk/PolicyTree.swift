@@ -25,6 +25,8 @@ final class PolicyTree {
             self.root = root
         }
 
+        var isMoot: Bool { isSettled || parent?.isMoot == true }
+
         func collect(_ recovered: consuming Recovered) {
             switch consume recovered {
             case .secret(let secret): shares.append(secret)
@@ -40,7 +42,7 @@ final class PolicyTree {
     }
 
     private(set) var leaves: [Node] = []
-    private(set) var groups: [Group] = []
+    private var groups: [Group] = []
     private var unreadable: [(node: Node, error: PinError)] = []
     private var rootsLeft: Int
 
@@ -52,6 +54,14 @@ final class PolicyTree {
     }
 
     var isSettled: Bool { rootsLeft == 0 }
+
+    /// The groups without leaves that cannot matter any more, because a policy above them is settled.
+    var openGroups: [Group] {
+        groups.compactMap { group in
+            let open = group.leaves.filter { !leaves[$0].isMoot }
+            return open.isEmpty ? nil : Group(pin: group.pin, leaves: open)
+        }
+    }
 
     private func add(
         _ message: JWE, below parent: Node?, index: Int, root: Int, depth: Int, _ registry: PinRegistry

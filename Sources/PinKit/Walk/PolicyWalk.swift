@@ -50,7 +50,7 @@ public struct PolicyWalk: Sendable {
 
     private func start(_ tree: PolicyTree, _ mailbox: Mailbox<Int>) {
         let run = Run(registry: registry, deadline: deadline)
-        for group in tree.groups {
+        for group in tree.openGroups {
             let outcomes = group.leaves.map { tree.leaves[$0].outcome }
             let messages = group.leaves.map { tree.leaves[$0].message }
             let pin = group.pin
