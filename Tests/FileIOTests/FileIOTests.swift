@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import FileIO
+import Glibc
+import PinKit
+import Testing
+
+@Suite struct FileIOTests {
+    let directory: String
+
+    init() {
+        var template = Array("/tmp/cvm-clevis-test-XXXXXX\0".utf8CString)
+        directory = unsafe String(cString: mkdtemp(&template))
+    }
+
+    @Test func `a new file holds what was written, with its mode, and is not overwritten`() throws {
+        let path = "\(directory)/key"
+        try FileIO.createSecret(path, SecretBytes(copyingPublic: [1, 2, 3]))
+        var status = stat()
+        #expect(unsafe stat(path, &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o600)
+        #expect(try FileIO.read(path, limit: 3) == [1, 2, 3])
+        #expect(throws: FileError.self) { try FileIO.create(path, []) }
+    }
+
+    @Test func `a file over the limit is refused, one at it is not`() throws {
+        let path = "\(directory)/four"
+        try FileIO.create(path, [1, 2, 3, 4])
+        #expect(throws: FileError.self) { _ = try FileIO.read(path, limit: 3) }
+        #expect(throws: FileError.self) { _ = try FileIO.readSecret(path, limit: 3) }
+        #expect(try FileIO.readSecret(path, limit: 4).count == 4)
+    }
+
+    @Test(arguments: [("first\nsecond", 5), ("only", 4), ("\nsecond", 0), ("", 0)])
+    func `a secret line ends at the first newline and leaves the rest`(text: String, length: Int) throws {
+        let path = "\(directory)/\(text.utf8.count)"
+        try FileIO.create(path, Array(text.utf8))
+        let descriptor = unsafe open(path, O_RDONLY)
+        defer { close(descriptor) }
+        #expect(try FileIO.readSecret(descriptor, limit: 64, line: true, name: path).count == length)
+        #expect(lseek(descriptor, 0, SEEK_CUR) == min(length + 1, text.utf8.count))
+    }
+
+    @Test func `a missing file is named with the reason`() throws {
+        let error = try #require(throws: FileError.self) { _ = try FileIO.read("\(directory)/none", limit: 1) }
+        #expect(error.description == "\(directory)/none: No such file or directory")
+    }
+
+    @Test func `replacing leaves no draft behind`() throws {
+        let path = "\(directory)/a/b/settings"
+        try FileIO.makeDirectory("\(directory)/a/b")
+        try FileIO.replace(path, [1])
+        try FileIO.replace(path, [2])
+        #expect(try FileIO.read(path, limit: 1) == [2])
+        #expect(!FileIO.exists("\(path).new"))
+    }
+}
