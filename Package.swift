@@ -23,6 +23,7 @@ let package = Package(
 
         // Libraries an initrd carries: free of Foundation.
         .target(name: "PinKit", dependencies: ["CJose", "COpenSSL"], swiftSettings: strict),
+        .target(name: "BrokerProtocol", dependencies: ["PinKit"], swiftSettings: strict),
 
         .target(name: "FileIO", dependencies: ["PinKit"], swiftSettings: strict),
 
@@ -37,5 +38,6 @@ let package = Package(
         .testTarget(name: "PinKitTests", dependencies: ["PinKit"], swiftSettings: strict),
         .testTarget(name: "FileIOTests", dependencies: ["FileIO", "PinKit"], swiftSettings: strict),
         .testTarget(name: "SSSPinTests", dependencies: ["PinKit", "NullPin", "SSSPin"], swiftSettings: strict),
+        .testTarget(name: "BrokerProtocolTests", dependencies: ["BrokerProtocol", "PinKit"], swiftSettings: strict),
     ]
 )

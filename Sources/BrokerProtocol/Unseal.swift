@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+public import PinKit
+
+/// Evidence as it travels: what the hardware signed, and what the platform brought to check it with.
+public struct EvidenceDocument: Sendable, Equatable {
+    /// Limits in bytes. An SNP report is 1184 bytes; a certificate table holds three certificates or so.
+    public static let maximumReport = 16 << 10
+    public static let maximumCertificates = 64 << 10
+
+    public let report: [UInt8]
+    /// The certificate table as the platform gave it; may be empty.
+    public let certificates: [UInt8]
+
+    public init(report: [UInt8], certificates: [UInt8]) {
+        self.report = report
+        self.certificates = certificates
+    }
+
+    init(_ reader: JSONReader) throws(JSONError) {
+        var reader = reader
+        report = try reader.base64("report", limit: EvidenceDocument.maximumReport)
+        certificates = try reader.base64("certificates", limit: EvidenceDocument.maximumCertificates)
+        try reader.finish()
+    }
+
+    var json: JSON { ["certificates": .string(Base64.encode(certificates)), "report": .string(Base64.encode(report))] }
+}
+
+/// `POST /kbs/v0/unseal`: all envelopes of one guest with one piece of evidence.
+public struct UnsealRequest: Message, Equatable {
+    public static let maximumEnvelopes = 64
+    /// 64 envelopes and the evidence, each at its own limit, in base64 and with room for the rest.
+    public static let maximumLength = 768 << 10
+
+    public let tee: Platform
+    /// Compact texts, not read further: a bad one fails by itself and not with its neighbours.
+    public let envelopes: [String]
+    public let evidence: EvidenceDocument
+    public let nonce: String
+    /// Whom the answers are encrypted to; the evidence's report data covers it.
+    public let guestKey: PublicKey
+
+    /// `envelopes`: 1 to ``maximumEnvelopes``.
+    public init(
+        tee: Platform, envelopes: [Envelope], evidence: EvidenceDocument, challenge: Challenge, guestKey: PublicKey
+    ) {
+        self.tee = tee
+        self.envelopes = envelopes.map(\.message.compact)
+        self.evidence = evidence
+        self.nonce = challenge.nonce
+        self.guestKey = guestKey
+    }
+
+    public init(_ json: JSON) throws(JSONError) {
+        var reader = try JSONReader(json)
+        tee = try Platform(tee: try reader.string("tee"), at: "tee")
+        envelopes = try reader.strings("envelopes")
+        guard (1...UnsealRequest.maximumEnvelopes).contains(envelopes.count) else {
+            throw reader.error(at: "envelopes", "must be 1 to \(UnsealRequest.maximumEnvelopes), not \(envelopes.count)")
+        }
+        evidence = try EvidenceDocument(try reader.reader("evidence"))
+        var runtimeData = try reader.reader("runtime-data")
+        try reader.finish()
+        nonce = try runtimeData.nonce("nonce")
+        guestKey = try GuestKey.read(try runtimeData.required("tee-pubkey"), at: "runtime-data.tee-pubkey")
+        try runtimeData.finish()
+    }
+
+    public var json: JSON {
+        [
+            "tee": .string(tee.rawValue),
+            "envelopes": .array(envelopes.map { .string($0) }),
+            "evidence": evidence.json,
+            "runtime-data": ["nonce": .string(nonce), "tee-pubkey": GuestKey.write(guestKey)],
+        ]
+    }
+}
+
+/// `tee-pubkey`: a JWK with `alg`, exactly five members.
+enum GuestKey {
+    static func write(_ key: PublicKey) -> JSON {
+        var members = key.jwk.object ?? [:]
+        members["alg"] = "ECDH-ES+A256KW"
+        return .object(members)
+    }
+
+    static func read(_ json: JSON, at place: String) throws(JSONError) -> PublicKey {
+        let key = try PublicKey(jwk: json, at: place)
+        guard write(key) == json else {
+            throw JSONError(place: place, problem: "must hold alg ECDH-ES+A256KW, crv, kty, x and y only")
+        }
+        return key
+    }
+}
+
+/// The answer to ``UnsealRequest``: one result per envelope, in the request's order.
+public struct UnsealResponse: Message, Equatable {
+    public static let maximumLength = 512 << 10
+
+    public enum Result: Sendable, Equatable {
+        /// See ``Answer``.
+        case answer(JWE)
+        case denied(Denial)
+    }
+
+    /// Why an envelope stays closed.
+    public struct Denial: Sendable, Equatable {
+        /// `.refused`, `.malformed` or `.unavailable`.
+        public let code: PinError.Code
+        /// One line for the guest's log: which predicate failed, what was expected and what came.
+        public let reason: String
+
+        public init(_ code: PinError.Code, reason: String) {
+            self.code = code
+            self.reason = printable(reason)
+        }
+
+        static let codes: [PinError.Code] = [.refused, .malformed, .unavailable]
+    }
+
+    public let results: [Result]
+
+    public init(results: [Result]) { self.results = results }
+
+    public init(_ json: JSON) throws(JSONError) {
+        var reader = try JSONReader(json)
+        let elements = try reader.array("results")
+        try reader.finish()
+        guard elements.count <= UnsealRequest.maximumEnvelopes else {
+            throw reader.error(at: "results", "more than \(UnsealRequest.maximumEnvelopes)")
+        }
+        var results: [Result] = []
+        for (index, element) in elements.enumerated() {
+            results.append(try Result(element, at: "results[\(index)]"))
+        }
+        self.results = results
+    }
+
+    public var json: JSON { ["results": .array(results.map(\.json))] }
+}
+
+extension UnsealResponse.Result {
+    fileprivate init(_ json: JSON, at place: String) throws(JSONError) {
+        var reader = try JSONReader(json, at: place)
+        if let text = try reader.optionalString("jwe") {
+            try reader.finish()
+            self = .answer(try UnsealResponse.Result.message(text, at: "\(place).jwe"))
+            return
+        }
+        var error = try reader.reader("error")
+        try reader.finish()
+        let code = PinError.Code(rawValue: try error.string("code"))
+        guard UnsealResponse.Denial.codes.contains(code) else {
+            throw error.error(at: "code", "must be refused, malformed or unavailable")
+        }
+        self = .denied(UnsealResponse.Denial(code, reason: try error.string("reason")))
+        try error.finish()
+    }
+
+    private static func message(_ text: String, at place: String) throws(JSONError) -> JWE {
+        guard text.utf8.count <= Answer.maximumLength else {
+            throw JSONError(place: place, problem: "longer than \(Answer.maximumLength) characters")
+        }
+        do throws(PinError) {
+            return try JWE(compact: text)
+        } catch {
+            throw JSONError(place: place, problem: error.detail)
+        }
+    }
+
+    fileprivate var json: JSON {
+        switch self {
+        case .answer(let message): ["jwe": .string(message.compact)]
+        case .denied(let denial):
+            ["error": ["code": .string(denial.code.rawValue), "reason": .string(denial.reason)]]
+        }
+    }
+}
