@@ -19,7 +19,8 @@ let package = Package(
     targets: [
         // C libraries.
         .systemLibrary(name: "CJose", path: "Sources/CLibs/CJose", pkgConfig: "jose", providers: [.apt(["libjose-dev"])]),
-        .systemLibrary(name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
         // Libraries an initrd carries: free of Foundation.
         .target(name: "PinKit", dependencies: ["CJose", "COpenSSL"], swiftSettings: strict),

@@ -17,7 +17,9 @@ public enum FileIO {
         while true {
             let count = try unsafe readSome(descriptor, into: &chunk, count: chunk.count, name: name)
             if count == 0 { return bytes }
-            guard bytes.count + count <= limit else { throw FileError(name, "holds more than the \(limit) bytes allowed here") }
+            guard bytes.count + count <= limit else {
+                throw FileError(name, over: limit)
+            }
             bytes += chunk[..<count]
         }
     }
@@ -44,7 +46,7 @@ public enum FileIO {
             }
         }
         guard length <= limit, let secret = buffer.slice(0..<length) else {
-            throw FileError(name, "holds more than the \(limit) bytes allowed here")
+            throw FileError(name, over: limit)
         }
         return secret
     }
@@ -109,13 +111,14 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     public let path: String
     public let reason: String
 
-    init(_ path: String, _ reason: String) {
+    fileprivate init(_ path: String, over limit: Int) {
         self.path = path
-        self.reason = reason
+        self.reason = "holds more than the \(limit) bytes allowed here"
     }
 
-    init(_ path: String, errno: Int32) {
-        self.init(path, unsafe String(cString: strerror(errno)))
+    fileprivate init(_ path: String, errno: Int32) {
+        self.path = path
+        self.reason = unsafe String(cString: strerror(errno))
     }
 
     public var description: String { "\(path): \(reason)" }

@@ -9,7 +9,9 @@ import Testing
         ("fooba", "Zm9vYmE", "Zm9vYmE="), ("foobar", "Zm9vYmFy", "Zm9vYmFy"),
     ]
 
-    @Test(arguments: vectors) func `base64 and base64url follow the RFC's vectors`(plain: String, url: String, padded: String) {
+    @Test(arguments: vectors) func `base64 and base64url follow the RFC's vectors`(
+        plain: String, url: String, padded: String
+    ) {
         let bytes = Array(plain.utf8)
         #expect(Base64URL.encode(bytes) == url)
         #expect(Base64URL.decode(url) == bytes)

@@ -64,13 +64,17 @@ private func secret(_ text: String) -> SecretBytes { SecretBytes(copyingPublic: 
         #expect(throws: PinError(.malformed)) { _ = try message.decrypt(contentKey: key) }
     }
 
-    @Test(arguments: ["", "a.b.c", "e30..AAAAAAAAAAAAAAAA.AA.AAAA", "e30.....", "!!!..AAAAAAAAAAAAAAAA.AA.AAAAAAAAAAAAAAAAAAAAAA"])
+    @Test(arguments: [
+        "", "a.b.c", "e30..AAAAAAAAAAAAAAAA.AA.AAAA", "e30.....", "!!!..AAAAAAAAAAAAAAAA.AA.AAAAAAAAAAAAAAAAAAAAAA",
+    ])
     func `what is no message is malformed`(text: String) {
         #expect(throws: PinError(.malformed)) { _ = try JWE(compact: text) }
     }
 
     @Test func `nothing cannot be encrypted, since it could not be decrypted`() throws {
         let key = try SecretBytes.random(count: 32)
-        #expect(throws: PinError(.malformed)) { _ = try JWE.encrypt(SecretBytes(copyingPublic: []), contentKey: key, header: header) }
+        #expect(throws: PinError(.malformed)) {
+            _ = try JWE.encrypt(SecretBytes(copyingPublic: []), contentKey: key, header: header)
+        }
     }
 }

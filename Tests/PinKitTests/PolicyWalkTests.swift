@@ -110,8 +110,9 @@ private func walk(_ pins: [any Pin], milliseconds: Int = 5000) -> PolicyWalk {
         let pins: [any Pin] = [good, no, away, ThresholdPin()]
         let lost = try threshold(2, [message("no"), message("good")])
         let error = try #require(throws: PinError(.refused)) { _ = try walk(pins).recover(lost) }
-        #expect(error.description == "threshold: refused: 1 of the 2 shares it needs: threshold[0].no: refused: ask: no"
-            || error.description == "threshold: refused: 0 of the 2 shares it needs: threshold[0].no: refused: ask: no")
+        #expect(
+            error.description == "threshold: refused: 1 of the 2 shares it needs: threshold[0].no: refused: ask: no"
+                || error.description == "threshold: refused: 0 of the 2 shares it needs: threshold[0].no: refused: ask: no")
         let later = try threshold(2, [message("away"), message("good"), message("no")])
         #expect(throws: PinError(.unavailable)) { _ = try walk(pins).recover(later) }
     }
@@ -136,7 +137,8 @@ private func walk(_ pins: [any Pin], milliseconds: Int = 5000) -> PolicyWalk {
         asked.asked = counter
         let policy = try threshold(2, [message("tung"), message("good")])
         let error = try #require(throws: PinError.self) { _ = try walk([asked, ThresholdPin()]).recover(policy) }
-        #expect(error.description.contains("threshold[0].tung: malformed: unknown pin tung: this program has good, threshold"))
+        #expect(
+            error.description.contains("threshold[0].tung: malformed: unknown pin tung: this program has good, threshold"))
         #expect(counter.value == 0)
     }
 

@@ -73,7 +73,8 @@ final class PolicyTree {
             let pin = try registry.pin(of: message)
             guard let policy = pin as? any PolicyPin else { return try add(leaf: node, of: pin) }
             guard depth < PolicyWalk.maximumDepth else {
-                throw PinError(.malformed, step: "read a policy", detail: "nested more than \(PolicyWalk.maximumDepth) levels deep")
+                throw PinError(
+                    .malformed, step: "read a policy", detail: "nested more than \(PolicyWalk.maximumDepth) levels deep")
             }
             let threshold = try policy.threshold(of: message)
             node.threshold = (policy, threshold)
@@ -87,7 +88,8 @@ final class PolicyTree {
 
     private func add(leaf: Node, of pin: any Pin) throws(PinError) {
         guard leaves.count < PolicyWalk.maximumLeaves else {
-            throw PinError(.malformed, step: "read a policy", detail: "more than \(PolicyWalk.maximumLeaves) pins in one walk")
+            throw PinError(
+                .malformed, step: "read a policy", detail: "more than \(PolicyWalk.maximumLeaves) pins in one walk")
         }
         let index = leaves.count
         leaves.append(leaf)
@@ -158,9 +160,10 @@ extension PolicyTree {
     private func tooFew(_ node: Node, _ threshold: Threshold) -> PinError {
         let lasting = node.failures.filter { $0.code != .unavailable }
         let spare = threshold.children.count - threshold.needed
-        let code: PinError.Code = if lasting.count <= spare { .unavailable }
-            else if lasting.contains(where: { $0.code == .refused }) { .refused }
-            else { .failed }
+        let code: PinError.Code =
+            if lasting.count <= spare { .unavailable } else if lasting.contains(where: { $0.code == .refused }) {
+                .refused
+            } else { .failed }
         let reasons = node.failures.map(\.description).joined(separator: "; ")
         return PinError(
             code, path: node.path, step: "\(node.shares.count) of the \(threshold.needed) shares it needs", detail: reasons)

@@ -10,10 +10,12 @@ func startWorker(_ body: @escaping @Sendable () -> Void) -> Bool {
     }
     let work = unsafe Unmanaged.passRetained(Work(body))
     var thread = pthread_t()
-    let status = unsafe pthread_create(&thread, nil, { argument in
-        unsafe Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().body()
-        return nil
-    }, work.toOpaque())
+    let status = unsafe pthread_create(
+        &thread, nil,
+        { argument in
+            unsafe Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().body()
+            return nil
+        }, work.toOpaque())
     guard status == 0 else {
         unsafe work.release()
         return false

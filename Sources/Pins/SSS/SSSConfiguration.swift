@@ -19,7 +19,8 @@ struct SSSConfiguration {
                 throw reader.error(at: "pins", "must name from 1 to \(SSSConfiguration.maximumChildren) pins")
             }
             guard (1...Int64(children.count)).contains(threshold) else {
-                throw reader.error(at: "t", "is \(threshold); with \(children.count) pins it must be from 1 to \(children.count)")
+                throw reader.error(
+                    at: "t", "is \(threshold); with \(children.count) pins it must be from 1 to \(children.count)")
             }
             needed = Int(threshold)
         } catch let error as JSONError {
