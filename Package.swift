@@ -21,10 +21,13 @@ let package = Package(
         .systemLibrary(name: "CJose", path: "Sources/CLibs/CJose", pkgConfig: "jose", providers: [.apt(["libjose-dev"])]),
         .systemLibrary(
             name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // Without pkgConfig, whose -lcurl would link what is to be opened at run time.
+        .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         // Libraries an initrd carries: free of Foundation.
         .target(name: "PinKit", dependencies: ["CJose", "COpenSSL"], swiftSettings: strict),
         .target(name: "BrokerProtocol", dependencies: ["PinKit"], swiftSettings: strict),
+        .target(name: "HTTPClient", dependencies: ["PinKit", "CCurl"], swiftSettings: strict),
 
         .target(name: "FileIO", dependencies: ["PinKit"], swiftSettings: strict),
 
@@ -40,5 +43,7 @@ let package = Package(
         .testTarget(name: "FileIOTests", dependencies: ["FileIO", "PinKit"], swiftSettings: strict),
         .testTarget(name: "SSSPinTests", dependencies: ["PinKit", "NullPin", "SSSPin"], swiftSettings: strict),
         .testTarget(name: "BrokerProtocolTests", dependencies: ["BrokerProtocol", "PinKit"], swiftSettings: strict),
+        .testTarget(
+            name: "HTTPClientTests", dependencies: ["HTTPClient", "PinKit"], exclude: ["server.py"], swiftSettings: strict),
     ]
 )

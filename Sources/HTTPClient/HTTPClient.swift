@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CCurl
+public import PinKit
+
+/// Sends requests to one server over connections that it keeps and reuses, with a pinned key or with ordinary certificates.
+///
+/// Deliberately little: no redirects, no proxies (those of the environment included), no other protocols, nothing of netrc.
+/// Cookies live in memory, for as long as the client. For use by one thread at a time.
+@safe public final class HTTPClient {
+    /// Bytes of the body of an answer.
+    public static let maximumBody = 1 << 20
+
+    let curl: LibCurl
+    let easy: UnsafeMutableRawPointer
+    /// Where libcurl says in words what went wrong in the latest request.
+    let words: UnsafeMutablePointer<CChar>
+    private let allowsPlainHTTP: Bool
+
+    /// - Parameters:
+    ///   - tlsPin: SHA-256 of the server's SubjectPublicKeyInfo. It then takes the place of certificate authorities, names and
+    ///     dates, which a guest with no clock and no root certificates cannot check; nil for ordinary verification.
+    ///   - allowsPlainHTTP: whether `http` may leave this machine. To a loopback address it always may.
+    ///
+    /// `.unavailable` where libcurl is missing or older than 7.85.
+    public init(tlsPin: [UInt8]? = nil, allowsPlainHTTP: Bool = false) throws(PinError) {
+        let curl = try LibCurl.shared()
+        guard let easy = unsafe cvm_curl_easy_init(curl.functions) else {
+            throw PinError(.failed, step: "curl_easy_init", detail: "libcurl gave no reason")
+        }
+        self.curl = curl
+        unsafe self.easy = easy
+        unsafe words = .allocate(capacity: Int(CURL_ERROR_SIZE))
+        unsafe words.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        self.allowsPlainHTTP = allowsPlainHTTP
+        try restrict()
+        try trust(tlsPin)
+    }
+
+    deinit {
+        unsafe cvm_curl_easy_cleanup(curl.functions, easy)
+        unsafe words.deallocate()
+    }
+
+    /// Sends `body` and waits for the whole answer, whatever its status, at most until `deadline`.
+    ///
+    /// `.unavailable` with libcurl's words and how long it tried; `.refused` when the server is not the pinned one or answers
+    /// with more than ``maximumBody`` bytes; `.malformed` for an address that may not be contacted.
+    public func post(
+        _ url: String, body: [UInt8], contentType: String = "application/json", before deadline: Deadline
+    ) throws(PinError) -> HTTPResponse {
+        let address = try RequestURL(url, curl)
+        guard address.isEncrypted || allowsPlainHTTP || address.isLoopback else {
+            throw PinError(.malformed, step: "POST \(url)", detail: "http is for this machine only; use https")
+        }
+        let headers = try HeaderList(["Content-Type: \(contentType)", "Accept: application/json", "Expect:"], curl)
+        return try Transfer(self, url: url, before: deadline).run(address, headers, body)
+    }
+
+    /// What never changes from request to request.
+    private func restrict() throws(PinError) {
+        try unsafe set(CURLOPT_ERRORBUFFER, pointer: words)
+        // No SIGALRM from a library: the resolver runs on a thread, and its thread is not waited for at the end.
+        try set(CURLOPT_NOSIGNAL, 1)
+        _ = unsafe cvm_curl_set_long(curl.functions, easy, CURLOPT_QUICK_EXIT, 1)
+        try set(CURLOPT_PROTOCOLS_STR, "https,http")
+        try set(CURLOPT_FOLLOWLOCATION, 0)
+        // An empty proxy also overrides http_proxy, https_proxy and ALL_PROXY.
+        try set(CURLOPT_PROXY, "")
+        try set(CURLOPT_NOPROXY, "*")
+        try set(CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
+        try set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
+        try set(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2)
+        try set(CURLOPT_USERAGENT, "cvm-clevis")
+        // The empty name of a file turns cookies on without reading any.
+        try set(CURLOPT_COOKIEFILE, "")
+    }
+
+    private func trust(_ pin: [UInt8]?) throws(PinError) {
+        guard let pin else {
+            try set(CURLOPT_SSL_VERIFYPEER, 1)
+            return try set(CURLOPT_SSL_VERIFYHOST, 2)
+        }
+        guard pin.count == 32 else {
+            throw PinError(.malformed, step: "TLS pin", detail: "\(pin.count) bytes, not 32")
+        }
+        try set(CURLOPT_PINNEDPUBLICKEY, "sha256//\(Base64.encode(pin))")
+        try set(CURLOPT_SSL_VERIFYPEER, 0)
+        try set(CURLOPT_SSL_VERIFYHOST, 0)
+        // libcurl would read the system's 140 root certificates all the same.
+        try set(CURLOPT_CAINFO, nil)
+        try set(CURLOPT_CAPATH, nil)
+    }
+
+    func set(_ option: CURLoption, _ value: Int) throws(PinError) {
+        try check(unsafe cvm_curl_set_long(curl.functions, easy, option, value), option)
+    }
+
+    private func set(_ option: CURLoption, _ value: String?) throws(PinError) {
+        try check(unsafe cvm_curl_set_text(curl.functions, easy, option, value), option)
+    }
+
+    /// What `value` points at stays the caller's and must live until the request is over; the next one sets it anew.
+    func set(_ option: CURLoption, pointer value: UnsafeMutableRawPointer?) throws(PinError) {
+        try check(unsafe cvm_curl_set_pointer(curl.functions, easy, option, value), option)
+    }
+
+    func check(_ code: CURLcode, _ option: CURLoption) throws(PinError) {
+        guard code == CURLE_OK else {
+            throw PinError(
+                .unavailable, step: "libcurl option \(option.rawValue)",
+                detail: "\(curl.text(of: code)); libcurl 7.85 or later is needed")
+        }
+    }
+}
+
+/// An answer with its whole body.
+public struct HTTPResponse: Sendable {
+    public let status: Int
+    public let body: [UInt8]
+
+    public init(status: Int, body: [UInt8]) {
+        self.status = status
+        self.body = body
+    }
+}
