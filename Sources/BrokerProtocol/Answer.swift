@@ -22,7 +22,9 @@ public enum Answer {
     ) throws(PinError) -> SecretBytes {
         let names = ["alg", "enc", "envelope", "epk", "kid"]
         guard message.header.names.sorted() == names else {
-            throw PinError(.malformed, step: "read an answer", detail: "its header does not hold exactly \(names.joined(separator: ", "))")
+            throw PinError(
+                .malformed, step: "read an answer",
+                detail: "its header does not hold exactly \(names.joined(separator: ", "))")
         }
         guard message.header["envelope"]?.string == Base64URL.encode(envelope.message.digest) else {
             throw PinError(.refused, step: "read an answer", detail: "it answers another envelope")

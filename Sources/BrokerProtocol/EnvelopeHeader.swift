@@ -37,7 +37,8 @@ public struct EnvelopeHeader: Sendable, Equatable {
     /// What goes into the JWE's header beside what the key agreement adds: `{"clevis":{"pin":…,PIN:{…}}}`.
     var members: JSONObject {
         var terms: JSONObject = [
-            "id": .string(id), "iat": .integer(issuedAt), "owner": .string(owner), "policy": policy, "url": .string(url.text),
+            "id": .string(id), "iat": .integer(issuedAt), "owner": .string(owner), "policy": policy,
+            "url": .string(url.text),
         ]
         if let tls { terms["tls"] = .string(Base64URL.encode(tls)) }
         return ["clevis": .object(["pin": .string(platform.pin), platform.pin: .object(terms)])]

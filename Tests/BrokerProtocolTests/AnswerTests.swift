@@ -9,7 +9,8 @@ import Testing
 
     @Test func `the guest gets the share`() throws {
         let envelope = try fixture.seal()
-        let answer = try Answer.seal(SecretBytes(copyingPublic: fixture.share), to: fixture.guest.publicKey, answering: envelope)
+        let answer = try Answer.seal(
+            SecretBytes(copyingPublic: fixture.share), to: fixture.guest.publicKey, answering: envelope)
         let share = try Answer.open(try JWE(compact: answer.compact), with: fixture.guest, answering: envelope)
         #expect(share.revealed() == fixture.share)
     }
@@ -37,7 +38,8 @@ import Testing
 
     @Test func `every flipped bit of an answer is refused or malformed`() throws {
         let envelope = try fixture.seal()
-        let answer = try Answer.seal(SecretBytes(copyingPublic: fixture.share), to: fixture.guest.publicKey, answering: envelope)
+        let answer = try Answer.seal(
+            SecretBytes(copyingPublic: fixture.share), to: fixture.guest.publicKey, answering: envelope)
         let text = Array(answer.compact.utf8)
         for index in text.indices {
             var changed = text

@@ -99,10 +99,11 @@ import Testing
         #expect(error?.detail.contains(term) == true, "\(error?.detail ?? "")")
     }
 
-    @Test(arguments: [
-        ("id", "AAAA"), ("iat", -1), ("iat", "1"), ("owner", "x"), ("policy", []), ("tls", "AAAA"), ("url", "ftp://x"),
-        ("extra", true),
-    ] as [(String, JSON)])
+    @Test(
+        arguments: [
+            ("id", "AAAA"), ("iat", -1), ("iat", "1"), ("owner", "x"), ("policy", []), ("tls", "AAAA"), ("url", "ftp://x"),
+            ("extra", true),
+        ] as [(String, JSON)])
     func `a term of another form is malformed and named`(term: String, value: JSON) throws {
         let error = #expect(throws: PinError.self) { try Envelope(compact: try compact(try changing(term, to: value))) }
         #expect(error?.detail.contains(term) == true, "\(error?.detail ?? "")")

@@ -28,7 +28,9 @@ import Testing
     }
 
     @Test func `the wire form of auth is the KBS protocol's`() {
-        #expect(String(decoding: AuthRequest(tee: .snp).body, as: UTF8.self) == #"{"extra-params":{},"tee":"snp","version":"0.4.0"}"#)
+        #expect(
+            String(decoding: AuthRequest(tee: .snp).body, as: UTF8.self)
+                == #"{"extra-params":{},"tee":"snp","version":"0.4.0"}"#)
     }
 
     @Test func `the extra parameters of other KBS clients are accepted`() throws {

@@ -64,7 +64,8 @@ import Testing
         let request = try UnsealRequest(try #require(vector["request"]))
         let broker = try Envelope(compact: try text("envelope")).header.brokerKeyID
         let input = ReportData.input(
-            broker: broker, envelopes: [try JWE(compact: try text("envelope")).digest], nonce: request.nonce, tee: request.tee,
+            broker: broker, envelopes: [try JWE(compact: try text("envelope")).digest], nonce: request.nonce,
+            tee: request.tee,
             guestKey: request.guestKey)
         #expect(input == (try text("report_data_input")))
         #expect(Hex.encode(request.reportData(broker: broker)) == (try text("report_data")))
