@@ -35,6 +35,9 @@ let package = Package(
         .target(name: "NullPin", dependencies: ["PinKit"], path: "Sources/Pins/Null", swiftSettings: strict),
         .target(name: "SSSPin", dependencies: ["PinKit", "COpenSSL"], path: "Sources/Pins/SSS", swiftSettings: strict),
         .target(
+            name: "SNPAttestPin", dependencies: ["PinKit", "BrokerProtocol", "HTTPClient"], path: "Sources/Pins/SNPAttest",
+            swiftSettings: strict),
+        .target(
             name: "PinSet", dependencies: ["PinKit", "NullPin", "SSSPin"], path: "Sources/Pins/Registry",
             swiftSettings: strict),
 
@@ -45,5 +48,9 @@ let package = Package(
         .testTarget(name: "BrokerProtocolTests", dependencies: ["BrokerProtocol", "PinKit"], swiftSettings: strict),
         .testTarget(
             name: "HTTPClientTests", dependencies: ["HTTPClient", "PinKit"], exclude: ["server.py"], swiftSettings: strict),
+        .testTarget(
+            name: "SNPAttestPinTests",
+            dependencies: ["BrokerProtocol", "HTTPClient", "NullPin", "PinKit", "SNPAttestPin", "SSSPin"],
+            swiftSettings: strict),
     ]
 )

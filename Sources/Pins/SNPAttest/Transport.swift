@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+package import HTTPClient
+package import PinKit
+
+/// Who reaches brokers.
+package protocol Transport: Sendable {
+    /// A client of one exchange; nothing is contacted yet.
+    func connect(tlsPin: [UInt8]?) throws(PinError) -> any Connection
+}
+
+package protocol Connection {
+    func post(_ url: String, body: [UInt8], before deadline: Deadline) throws(PinError) -> HTTPResponse
+}
+
+/// libcurl.
+struct HTTPTransport: Transport {
+    private struct Client: Connection {
+        let client: HTTPClient
+
+        func post(_ url: String, body: [UInt8], before deadline: Deadline) throws(PinError) -> HTTPResponse {
+            try client.post(url, body: body, before: deadline)
+        }
+    }
+
+    func connect(tlsPin: [UInt8]?) throws(PinError) -> any Connection { Client(client: try HTTPClient(tlsPin: tlsPin)) }
+}
