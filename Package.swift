@@ -14,8 +14,12 @@ let strict: [SwiftSetting] = [
 
 let package = Package(
     name: "cvm-clevis",
-    products: [],
-    dependencies: [],
+    products: [
+        .executable(name: "cvm-clevis", targets: ["cvm-clevis"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+    ],
     targets: [
         // C libraries.
         .systemLibrary(name: "CJose", path: "Sources/CLibs/CJose", pkgConfig: "jose", providers: [.apt(["libjose-dev"])]),
@@ -39,6 +43,14 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "PinSet", dependencies: ["PinKit", "NullPin", "SSSPin"], path: "Sources/Pins/Registry",
+            swiftSettings: strict),
+
+        // Programs.
+        .executableTarget(
+            name: "cvm-clevis",
+            dependencies: [
+                "FileIO", "PinKit", "PinSet", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: strict),
 
         // Tests mirror Sources.

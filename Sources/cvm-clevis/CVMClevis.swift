@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Glibc
+
+/// The command line: reads arguments, calls the libraries, prints. What a command means is in the libraries.
+@main
+struct CVMClevis: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cvm-clevis",
+        abstract: "Unlock the disks of confidential VMs under conditions: pins, policies of pins, LUKS2 bindings.",
+        discussion: """
+            Exit status: 0 done, 1 failed (one line says why), 2 wrong usage.
+
+            Example, on the owner's machine:
+              cvm-clevis init --broker public.json --policy policy.json
+              cvm-clevis luks bind -d disk.img -p snp-attest
+            """,
+        version: "0.1.0",
+        subcommands: [Init.self, Encrypt.self, Decrypt.self])
+
+    static func main() {
+        // A reader that goes away ends a write with EPIPE, which is reported, instead of ending the program silently.
+        _ = signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            Glibc.exit(Console.report(error))
+        }
+    }
+}

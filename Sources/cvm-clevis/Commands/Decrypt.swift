@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import FileIO
+import PinKit
+
+struct Decrypt: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Decrypt the JWE on standard input; the secret goes to standard output.",
+        discussion: """
+            Example:
+              cvm-clevis decrypt <secret.jwe >secret
+            """)
+
+    @Option(help: "Give up after this many seconds.")
+    var timeout = 10
+
+    func run() throws {
+        let message = try Input.message()
+        let secret = try PolicyWalk(registry: Pins.registry, deadline: .after(seconds: timeout)).recover(message)
+        try FileIO.write(1, secret, name: "standard output")
+    }
+}

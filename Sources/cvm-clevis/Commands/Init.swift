@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import FileIO
+import PinKit
+
+struct Init: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Make the owner's key, and remember the broker and the policy that bindings use.",
+        discussion: """
+            The key signs every binding; guests trust its public half, which 'boot-config create' puts into their initrd.
+            An existing key is kept. What is not given stays as it was.
+
+            Example:
+              cvm-clevis-broker init /var/lib/cvm-clevis-broker         # on the broker: writes public.json
+              cvm-clevis init --broker public.json --policy policy.json
+            """)
+
+    @Option(help: "The broker's public.json: its keys and address.")
+    var broker: String?
+
+    @Option(help: "The broker's address, where it differs from the one in public.json.")
+    var url: String?
+
+    @Option(help: "What a guest must be, as JSON: see docs/spec/policy.md.")
+    var policy: String?
+
+    @Option(help: "Where to keep key and defaults.")
+    var directory: String = Paths.configuration
+
+    func run() throws {
+        try FileIO.makeDirectory(directory, mode: 0o700)
+        var defaults = try Defaults(in: directory)
+        try remember(&defaults)
+        let owner = try defaults.owner() ?? defaults.makeOwner()
+        try FileIO.replace(defaults.publicKeyPath, Array("\(owner.publicKey.jwk.canonical)\n".utf8))
+        try defaults.write()
+        Console.answer("owner \(owner.publicKey.thumbprint)")
+        Console.say("key:      \(defaults.ownerPath) (keep it; a copy belongs in a safe)")
+        Console.say("defaults: \(defaults.path)")
+        Console.say("next:     cvm-clevis-broker owner add DIRECTORY NAME \(defaults.publicKeyPath)")
+    }
+
+    private func remember(_ defaults: inout Defaults) throws {
+        var attested = defaults.pins["snp-attest"]?.object ?? [:]
+        if let broker { try remember(broker: Input.json(broker), in: &attested, from: broker) }
+        if let url { attested["url"] = .string(url) }
+        if let policy { attested["policy"] = try checked(policy: Input.json(policy), from: policy) }
+        if !attested.isEmpty { defaults.pins["snp-attest"] = .object(attested) }
+    }
+
+    private func remember(broker: JSON, in attested: inout JSONObject, from path: String) throws {
+        do {
+            var reader = try JSONReader(broker)
+            _ = try reader.integer("version", in: 1...1)
+            attested["url"] = .string(try reader.string("url"))
+            attested["broker"] = try PublicKey(jwk: reader.required("broker"), at: "broker").jwk
+            attested["tls"] = try reader.optionalString("tls").map { .string($0) }
+            try reader.finish()
+        } catch {
+            throw Failure("\(path) is not a broker's public.json: \(error)")
+        }
+    }
+
+    private func checked(policy: JSON, from path: String) throws -> JSON {
+        do {
+            try Pins.checkPolicy(policy)
+            return policy
+        } catch {
+            throw Failure("\(path) is not a policy: \(error)", hint: "docs/spec/policy.md has the members and an example")
+        }
+    }
+}

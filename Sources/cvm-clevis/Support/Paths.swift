@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// Where the owner's own files are. The environment is read here and nowhere else.
+enum Paths {
+    /// `$XDG_CONFIG_HOME/cvm-clevis`, else `~/.config/cvm-clevis`.
+    static var configuration: String {
+        if let base = variable("XDG_CONFIG_HOME"), base.hasPrefix("/") { return "\(base)/cvm-clevis" }
+        return "\(variable("HOME") ?? "/root")/.config/cvm-clevis"
+    }
+
+    private static func variable(_ name: String) -> String? {
+        guard let value = unsafe getenv(name), unsafe value.pointee != 0 else { return nil }
+        return unsafe String(cString: value)
+    }
+}

@@ -1,0 +1,104 @@
+# shellcheck shell=bash disable=SC2154
+# The cases of run.sh, in the order of a person's first day.
+
+export XDG_CONFIG_HOME=$work/owner
+defaults=$XDG_CONFIG_HOME/cvm-clevis
+passphrase=$work/passphrase
+printf 'correct horse' >"$passphrase"
+disk=$work/disk.img
+make_image "$disk" "$passphrase" >/dev/null
+
+note "pins without attestation, and stock clevis"
+printf 'a secret' >"$work/secret"
+policy='{"t":2,"pins":{"null":[{},{},{"fail":true}]}}'
+cvm-clevis encrypt sss "$policy" <"$work/secret" >"$work/ours.jwe"
+expect "stock clevis opens our sss" sh -c "clevis decrypt <'$work/ours.jwe' | cmp - '$work/secret'"
+clevis encrypt sss "$policy" <"$work/secret" >"$work/theirs.jwe"
+expect "we open stock clevis' sss" sh -c "cvm-clevis decrypt <'$work/theirs.jwe' | cmp - '$work/secret'"
+reject "a broken configuration says where" 'not JSON: line 1, column 5' cvm-clevis encrypt sss '{"t":' <"$work/secret"
+reject "an unknown pin is answered with those that exist" 'tung: malformed: unknown pin tung: this program has null, snp-attest, sss' \
+    cvm-clevis encrypt tung '{}' <"$work/secret"
+reject "a threshold that cannot be met" 'sss: malformed: configuration: t: is 3; with 2 pins' \
+    cvm-clevis encrypt sss '{"t":3,"pins":{"null":[{},{}]}}' <"$work/secret"
+
+note "before anything was set up"
+reject "binding without an owner says what to run" "owner" cvm-clevis luks bind -d "$disk" -k "$passphrase" -p snp-attest
+grep -q 'hint:.*cvm-clevis init' "$work/err" || die "no hint to run cvm-clevis init"
+
+note "an operator and two owners"
+expect "the broker makes its keys" cvm-clevis-broker init "$work/broker"
+expect "the simulator's chain is written" cvm-tee-sim trust "$work/simulator"
+start_broker "$work/broker" --trust-simulator "$work/simulator"
+expect "the simulator's policy is written" cvm-tee-sim policy --output "$work/policy.json"
+expect "an owner is made" \
+    cvm-clevis init --broker "$work/broker/public.json" --url "$BROKER_URL" --policy "$work/policy.json"
+
+note "binding"
+expect "a bare bind uses the defaults" cvm-clevis luks bind -d "$disk" -k "$passphrase" -p snp-attest
+expect "clevis' positional form works" cvm-clevis luks bind -d "$disk" -k "$passphrase" sss \
+    '{"t":2,"pins":{"snp-attest":{},"null":{}}}'
+expect "a passphrase on standard input works" sh -c "cvm-clevis luks bind -d '$disk' -p null -c '{}' <'$passphrase'"
+expect "cryptsetup still opens it with the passphrase" \
+    cryptsetup open --test-passphrase --key-file "$passphrase" "$disk"
+cvm-clevis luks list -d "$disk" >"$work/list"
+expect "three bindings are listed" test "$(wc -l <"$work/list")" = 3
+expect "one of them is removed" cvm-clevis luks unbind -d "$disk" -s 3 -f
+expect "stock clevis lists what is left" sh -c "clevis luks list -d '$disk' | wc -l | grep -qx 2"
+expect "the guest's configuration is written" \
+    cvm-clevis boot-config create -d "$disk" --name root --output "$work/boot.json"
+
+note "bad input to bind changes nothing"
+printf 'wrong' >"$work/wrong"
+reject "a wrong passphrase" 'passphrase' cvm-clevis luks bind -d "$disk" -k "$work/wrong" -p snp-attest
+reject "a broken configuration" 'not JSON: line 1' cvm-clevis luks bind -d "$disk" -k "$passphrase" -p sss -c '{"t"'
+reject "an unknown pin" 'unknown pin tung' cvm-clevis luks bind -d "$disk" -k "$passphrase" -p tung -c '{}'
+reject "a missing file" 'No such file' cvm-clevis luks bind -d "$work/none.img" -k "$passphrase" -p null
+head -c 1M /dev/zero >"$work/zero.img"
+reject "not a LUKS2 device" 'not a LUKS2' cvm-clevis luks bind -d "$work/zero.img" -k "$passphrase" -p null
+{ printf 'QFI\373\0\0\0\3'; head -c 1M /dev/zero; } >"$work/disk.qcow2"
+reject "a qcow2 image is told what to do" 'qcow2' cvm-clevis luks bind -d "$work/disk.qcow2" -k "$passphrase" -p null
+truncate -s 32M "$work/luks1.img"
+cryptsetup luksFormat --batch-mode --type luks1 --pbkdf-force-iterations 1000 "$work/luks1.img" "$passphrase"
+reject "LUKS1 is told what to do" 'LUKS1' cvm-clevis luks bind -d "$work/luks1.img" -k "$passphrase" -p null
+unmeasured=$(python3 -c 'import json,sys; p=json.load(open(sys.argv[1])); p["covers"]=["firmware"]; print(json.dumps({"policy":p}))' "$work/policy.json")
+reject "a policy that leaves the initrd unmeasured" 'initrd' \
+    cvm-clevis luks bind -d "$disk" -k "$passphrase" -p snp-attest -c "$unmeasured"
+
+note "unlocking"
+reject "an owner who is not enrolled" 'snp-attest: refused: .*not enrolled' guest -- cvm-clevis-unlock \
+    --boot-config "$work/boot.json" --device "root=$disk" --test
+expect "the owner is enrolled" cvm-clevis-broker owner add "$work/broker" first "$defaults/owner.pub.jwk"
+expect "a guest opens the volume" guest -- cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=$disk" --test
+expect "the owner's command line opens it too" guest -- cvm-clevis luks unlock -d "$disk" -t
+reject "no TEE" 'not a confidential VM' unlock
+reject "another measurement" 'measurement' guest --measurement "$(printf '00%.0s' {1..48})" -- \
+    cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=$disk" --test
+reject "a tampered report" 'signature' guest --fault tampered-report -- \
+    cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=$disk" --test
+reject "evidence for another nonce" 'report' guest --fault wrong-report-data -- \
+    cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=$disk" --test
+
+note "a hostile disk"
+original=$disk
+disk=$work/hostile.img
+Tests/EndToEnd/null-cipher.py "$original" "$disk"
+reject "a null cipher in the segment" 'cipher_null' guest -- cvm-clevis-unlock \
+    --boot-config "$work/boot.json" --device "root=$disk" --test
+Tests/EndToEnd/foreign-disk.sh "$original" "$disk" "$work" "$BROKER_URL"
+cvm-clevis-broker owner add "$work/broker" second "$work/second/cvm-clevis/owner.pub.jwk" >/dev/null
+reject "another enrolled owner's disk with the same UUID" 'sign' guest -- cvm-clevis-unlock \
+    --boot-config "$work/boot.json" --device "root=$disk" --test
+cp "$original" "$disk"
+token=$(mktemp -p "$work")
+cryptsetup token export --token-id 0 "$disk" |
+    python3 -c 'import json,sys; t=json.load(sys.stdin); del t["cvm-clevis"]["signature"]; print(json.dumps(t))' >"$token"
+cryptsetup token import --token-id 0 --token-replace --json-file "$token" "$disk"
+cryptsetup token remove --token-id 1 "$disk"
+reject "a stripped signature" 'sign' guest -- cvm-clevis-unlock \
+    --boot-config "$work/boot.json" --device "root=$disk" --test
+
+note "the broker goes away"
+disk=$original
+stop_broker
+reject "an unreachable broker is named, with the time it took" "unavailable: .*$BROKER_URL" guest -- \
+    cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=$disk" --test

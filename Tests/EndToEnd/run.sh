@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The programs as a person uses them, with real peers: a broker on loopback, a simulated SEV-SNP guest, stock clevis,
+# cryptsetup. Needs root (a private mount namespace) and /dev/fuse. Every case prints a line; the first failure ends it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. scripts/lib.sh
+
+PATH=${PROGRAMS:-$(swift build --show-bin-path)}:$PATH
+export PATH
+work=$(mktemp -d)
+trap 'stop_broker; rm -rf "$work"' EXIT
+passed=0
+
+ok() {
+    passed=$((passed + 1))
+    printf 'ok: %s\n' "$1"
+}
+
+# expect NAME COMMAND…: it must succeed.
+expect() {
+    local name=$1
+    shift
+    "$@" >"$work/out" 2>"$work/err" || { cat "$work/out" "$work/err" >&2; die "$name: failed: $*"; }
+    ok "$name"
+}
+
+# reject NAME PATTERN COMMAND…: it must fail with status 1, say why in one line that matches (a hint may follow), answer
+# nothing, and leave the disk as it was.
+reject() {
+    local name=$1 pattern=$2 status=0 before after
+    shift 2
+    before=$(cksum "$disk")
+    "$@" >"$work/out" 2>"$work/err" || status=$?
+    after=$(cksum "$disk")
+    [ "$status" = 1 ] || { cat "$work/err" >&2; die "$name: exit status $status, not 1: $*"; }
+    grep -Ev '^cvm-clevis(-unlock)?: hint: ' "$work/err" >"$work/said" || true
+    [ "$(wc -l <"$work/said")" = 1 ] || { cat "$work/err" >&2; die "$name: said more or less than one line"; }
+    grep -Eq -- "$pattern" "$work/said" || { cat "$work/said" >&2; die "$name: the line above does not match $pattern"; }
+    [ ! -s "$work/out" ] || die "$name: wrote to standard output"
+    [ "$before" = "$after" ] || die "$name: changed the disk"
+    ok "$name"
+}
+
+guest() { cvm-tee-sim run --tee snp "$@"; }
+unlock() { cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=${1:-$disk}" --test; }
+
+. Tests/EndToEnd/cases.sh
+
+printf '%d passed, 0 failed\n' "$passed"

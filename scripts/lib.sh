@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# What the demonstration and the end-to-end tests share. Sourced from the project's root.
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+note() { printf '\n-- %s\n' "$*"; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# Shows a command as a person would type it, and runs it.
+run() {
+    printf '$ %s\n' "$*"
+    "$@"
+}
+
+# Runs a command that must fail, and shows why it did.
+refused() {
+    printf '$ %s\n' "$*"
+    if "$@"; then die "this should have been refused"; fi
+}
+
+# Builds every program as it ships; sets PROGRAMS to their folder.
+build_release() {
+    swift build -c release --static-swift-stdlib
+    PROGRAMS=$(swift build -c release --static-swift-stdlib --show-bin-path)
+}
+
+# start_broker DIRECTORY [OPTIONS…]: starts a broker on a free loopback port; sets BROKER_URL, and BROKER_LOG.
+start_broker() {
+    local directory=$1
+    shift
+    BROKER_LOG=$directory/serve.log
+    cvm-clevis-broker serve "$directory" --listen 127.0.0.1:0 "$@" >"$BROKER_LOG" 2>&1 &
+    BROKER_PID=$!
+    for _ in $(seq 100); do
+        BROKER_URL=$(sed -n 's/.*listening on \(https*:[^ ]*\).*/\1/p' "$BROKER_LOG" | head -1)
+        [ -n "$BROKER_URL" ] && break
+        kill -0 "$BROKER_PID" 2>/dev/null || { cat "$BROKER_LOG" >&2; die "the broker did not start"; }
+        sleep 0.1
+    done
+    [ -n "$BROKER_URL" ] || die "the broker did not say where it listens"
+    printf 'broker: %s\n' "$BROKER_URL"
+}
+
+stop_broker() {
+    [ -n "${BROKER_PID:-}" ] || return 0
+    kill "$BROKER_PID" 2>/dev/null || true
+    wait "$BROKER_PID" 2>/dev/null || true
+    BROKER_PID=
+}
+
+# make_image FILE PASSPHRASE_FILE [cryptsetup options]: an ordinary LUKS2 volume in a file.
+make_image() {
+    local image=$1 passphrase=$2
+    shift 2
+    truncate -s 64M "$image"
+    run cryptsetup luksFormat --batch-mode --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 \
+        "$@" "$image" "$passphrase"
+}
