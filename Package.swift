@@ -30,6 +30,7 @@ let package = Package(
 
         // Libraries an initrd carries: free of Foundation.
         .target(name: "PinKit", dependencies: ["CJose", "COpenSSL"], swiftSettings: strict),
+        .target(name: "TEE", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "BrokerProtocol", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "HTTPClient", dependencies: ["PinKit", "CCurl"], swiftSettings: strict),
 
@@ -55,6 +56,10 @@ let package = Package(
 
         // Tests mirror Sources.
         .testTarget(name: "PinKitTests", dependencies: ["PinKit"], swiftSettings: strict),
+        .target(
+            name: "EvidenceVectors", dependencies: ["FileIO", "PinKit"], path: "Tests/EvidenceVectors", swiftSettings: strict),
+        .testTarget(
+            name: "TEETests", dependencies: ["PinKit", "TEE", "FileIO", "EvidenceVectors"], swiftSettings: strict),
         .testTarget(name: "FileIOTests", dependencies: ["FileIO", "PinKit"], swiftSettings: strict),
         .testTarget(name: "SSSPinTests", dependencies: ["PinKit", "NullPin", "SSSPin"], swiftSettings: strict),
         .testTarget(name: "BrokerProtocolTests", dependencies: ["BrokerProtocol", "PinKit"], swiftSettings: strict),

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+package import PinKit
+
+/// One directory below `tsm/report`: one question and its answer.
+///
+/// What may go wrong without anybody saying so: a question is committed when `inblob` is closed, and the result of that is
+/// dropped. All that tells is `generation`, which counts the writes: it must be our number of them before and after the answer is
+/// read, or the answer is to another question.
+package struct TSMEntry {
+    let path: String
+
+    package init(path: String) { self.path = path }
+
+    package enum Failure: Error {
+        case kernel(ConfigFS.Failure)
+        /// Somebody else wrote to this entry; a new one may do.
+        case raced(String)
+        case other(PinError)
+    }
+
+    static let reportDataSize = 64
+    /// A SNP report has 1184 bytes, a TDX quote about 5000.
+    static let maximumReport = 16 << 10
+    static let maximumCertificates = SNPCertificateTable.maximumByteCount
+    private static let maximumText = 64
+
+    package func report(
+        over reportData: [UInt8], privilegeLevel: UInt8?, before deadline: Deadline
+    ) throws(Failure) -> TSMReport {
+        precondition(reportData.count == Self.reportDataSize, "report data is \(Self.reportDataSize) bytes")
+        try check(deadline)
+        let writes = try put(reportData, privilegeLevel: privilegeLevel)
+        try expectGeneration(writes)
+        let provider = try text("provider")
+        try check(deadline)
+        let report = try read("outblob", limit: Self.maximumReport)
+        // Certificates of the same generation come from the cache that reading outblob filled. Only SNP has them.
+        let certificates = provider == TSMReport.sevGuest ? try read("auxblob", limit: Self.maximumCertificates) : []
+        try expectGeneration(writes)
+        try check(deadline)
+        if provider == TSMReport.sevGuest { try check(report, isOver: reportData) }
+        return TSMReport(provider: provider, report: report, certificates: certificates)
+    }
+
+    /// How many writes that were.
+    private func put(_ reportData: [UInt8], privilegeLevel: UInt8?) throws(Failure) -> UInt64 {
+        if let privilegeLevel { try write(Array("\(privilegeLevel)\n".utf8), to: "privlevel") }
+        try write(reportData, to: "inblob")
+        return privilegeLevel == nil ? 1 : 2
+    }
+
+    private func expectGeneration(_ expected: UInt64) throws(Failure) {
+        let text = try text("generation")
+        guard let generation = UInt64(text) else { throw failed("generation is no number") }
+        guard generation >= expected else { throw failed("the kernel did not take the report data (generation \(text))") }
+        guard generation == expected else { throw .raced("generation is \(text) after \(expected) writes of ours") }
+    }
+
+    private func check(_ report: [UInt8], isOver reportData: [UInt8]) throws(Failure) {
+        let parsed: SNPReport
+        do throws(EvidenceError) {
+            parsed = try SNPReport(parsing: report)
+        } catch {
+            throw failed(error.description)
+        }
+        guard parsed.reportData == reportData else { throw failed("the report is over other report data than was sent") }
+    }
+
+    private func check(_ deadline: Deadline) throws(Failure) {
+        guard deadline.hasPassed else { return }
+        throw .other(PinError(.unavailable, step: "attestation report", detail: "the deadline has passed"))
+    }
+
+    private func failed(_ detail: String) -> Failure {
+        .other(PinError(.failed, step: "attestation report", detail: detail))
+    }
+
+    private func write(_ bytes: [UInt8], to attribute: String) throws(Failure) {
+        do throws(ConfigFS.Failure) {
+            try ConfigFS.write(bytes, to: "\(path)/\(attribute)")
+        } catch {
+            throw .kernel(error)
+        }
+    }
+
+    private func read(_ attribute: String, limit: Int) throws(Failure) -> [UInt8] {
+        do throws(ConfigFS.Failure) {
+            return try ConfigFS.read("\(path)/\(attribute)", limit: limit)
+        } catch {
+            throw .kernel(error)
+        }
+    }
+
+    /// A text attribute without its newline.
+    private func text(_ attribute: String) throws(Failure) -> String {
+        let bytes = try read(attribute, limit: Self.maximumText)
+        return String(decoding: bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...], as: UTF8.self)
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+public import PinKit
+
+/// What the platform said about this guest.
+public struct TSMReport: Sendable, Equatable {
+    /// The kernel driver that answered, `sev_guest` or `tdx_guest`.
+    public let provider: String
+    /// A SNP report or a TDX quote.
+    public let report: [UInt8]
+    /// The host's certificate table (``SNPCertificateTable``); empty where it has none.
+    public let certificates: [UInt8]
+
+    package init(provider: String, report: [UInt8], certificates: [UInt8]) {
+        self.provider = provider
+        self.report = report
+        self.certificates = certificates
+    }
+
+    /// SEV-SNP's provider.
+    public static let sevGuest = "sev_guest"
+}
+
+/// Asks the platform for a report through configfs-tsm (Linux 6.7 and later; Documentation/ABI/testing/configfs-tsm-report).
+///
+/// Firmware requests are slow, hosts ration them, and a driver that is pressed gives up until the next boot: one report per
+/// run, and no polling.
+public struct TSMReporter: Sendable {
+    private let root: String
+
+    public init() { self.init(root: "/sys/kernel/config/tsm/report") }
+
+    /// The one seam for tests; no variable and no option leads here.
+    package init(root: String) { self.root = root }
+
+    /// How often a report is asked for again after somebody else wrote to our entry.
+    static let maximumRetries = 2
+
+    /// A report over `reportData` (64 bytes). `privilegeLevel`: the VMPL to report for, SEV-SNP only; nil is the kernel's own.
+    ///
+    /// Throws `.unavailable` where there is no TEE or it does not answer in time, else `.failed`. The deadline is looked at
+    /// between system calls; the one that waits for the firmware (up to 60 s) cannot be interrupted.
+    public func report(
+        over reportData: [UInt8], privilegeLevel: UInt8? = nil, before deadline: Deadline
+    ) throws(PinError) -> TSMReport {
+        var retries = 0
+        while true {
+            do throws(TSMEntry.Failure) {
+                return try ask(over: reportData, privilegeLevel: privilegeLevel, before: deadline)
+            } catch {
+                guard case .raced = error, retries < Self.maximumRetries else { throw error.pinError }
+                retries += 1
+            }
+        }
+    }
+
+    private func ask(
+        over reportData: [UInt8], privilegeLevel: UInt8?, before deadline: Deadline
+    ) throws(TSMEntry.Failure) -> TSMReport {
+        let entry = TSMEntry(path: "\(root)/cvm-clevis-\(try name())")
+        do throws(ConfigFS.Failure) {
+            try ConfigFS.makeDirectory(entry.path)
+        } catch {
+            throw .kernel(error)
+        }
+        defer { ConfigFS.removeDirectory(entry.path) }
+        return try entry.report(over: reportData, privilegeLevel: privilegeLevel, before: deadline)
+    }
+
+    /// Random, so that two programs never share an entry.
+    private func name() throws(TSMEntry.Failure) -> String {
+        do throws(PinError) {
+            return Hex.encode(try Random.bytes(8))
+        } catch {
+            throw .other(error)
+        }
+    }
+}
+
+extension TSMEntry.Failure {
+    /// As the pin passes it on, with what a person can do about it.
+    package var pinError: PinError {
+        switch self {
+        case .other(let error): return error
+        case .raced(let detail): return PinError(.failed, step: "attestation report", detail: detail)
+        case .kernel(let failure):
+            let (code, hint) = Self.reading(failure)
+            let detail = hint.isEmpty ? failure.description : "\(failure) (\(hint))"
+            return PinError(code, step: "attestation report", detail: detail)
+        }
+    }
+
+    private static func reading(_ failure: ConfigFS.Failure) -> (PinError.Code, hint: String) {
+        switch (failure.call, failure.code) {
+        case ("mkdir", ENXIO): (.unavailable, "not a confidential VM: neither sev-guest nor tdx-guest offers reports")
+        case ("mkdir", ENOENT): (.unavailable, "no configfs-tsm: it takes Linux 6.7, configfs mounted, and modprobe tsm")
+        case (_, EACCES), (_, EPERM): (.unavailable, "only root may ask for a report")
+        case (_, ENXIO): (.unavailable, "the driver went away")
+        case (_, EBUSY), (_, ETIMEDOUT): (.unavailable, "the platform is busy")
+        case (_, ENOTTY): (.failed, "the driver has given up its key to the firmware; only a reboot brings it back")
+        default: (.failed, "")
+        }
+    }
+}
