@@ -28,11 +28,16 @@ let package = Package(
         // Without pkgConfig, whose -lcurl would link what is to be opened at run time.
         .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
+        .systemLibrary(
+            name: "CCryptsetup", path: "Sources/CLibs/CCryptsetup", pkgConfig: "libcryptsetup",
+            providers: [.apt(["libcryptsetup-dev"])]),
+
         // Libraries an initrd carries: free of Foundation.
         .target(name: "PinKit", dependencies: ["CJose", "COpenSSL"], swiftSettings: strict),
         .target(name: "TEE", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "BrokerProtocol", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "HTTPClient", dependencies: ["PinKit", "CCurl"], swiftSettings: strict),
+        .target(name: "LUKS", dependencies: ["PinKit", "CCryptsetup"], swiftSettings: strict),
 
         .target(name: "FileIO", dependencies: ["PinKit"], swiftSettings: strict),
 
@@ -61,6 +66,8 @@ let package = Package(
         .testTarget(
             name: "TEETests", dependencies: ["PinKit", "TEE", "FileIO", "EvidenceVectors"], swiftSettings: strict),
         .testTarget(name: "FileIOTests", dependencies: ["FileIO", "PinKit"], swiftSettings: strict),
+        .testTarget(
+            name: "LUKSTests", dependencies: ["LUKS", "PinKit", "NullPin", "SSSPin"], swiftSettings: strict),
         .testTarget(name: "SSSPinTests", dependencies: ["PinKit", "NullPin", "SSSPin"], swiftSettings: strict),
         .testTarget(name: "BrokerProtocolTests", dependencies: ["BrokerProtocol", "PinKit"], swiftSettings: strict),
         .testTarget(

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+public import PinKit
+
+/// A binding to be made: the policy, already read by its pin, and what the owner says about it.
+public struct NewBinding: Sendable {
+    public let encryptor: any Encryptor
+    /// `binding.owner` signs; nil makes a token without a seal, as stock clevis does.
+    public let binding: Binding
+    /// The volume's name in the guest's boot configuration; at most 64 characters (``BootConfig/Volume/isName(_:)``).
+    public let name: String
+    public let instance: String?
+    public let check: Check
+
+    /// Whether the new message is decrypted before the disk is touched.
+    public enum Check: Sendable {
+        /// It must open here.
+        case opens(before: Deadline)
+        /// It must open where its pins are at hand: one that only a guest can open (`.unavailable`) is taken as it is.
+        case opensIfPossible(before: Deadline)
+        /// Not tried.
+        case skipped
+    }
+
+    public init(
+        encryptor: any Encryptor, binding: Binding, name: String, instance: String? = nil,
+        check: Check = .opensIfPossible(before: .after(seconds: 10))
+    ) {
+        self.encryptor = encryptor
+        self.binding = binding
+        self.name = name
+        self.instance = instance
+        self.check = check
+    }
+}
+
+/// A binding that was made, and read back from the disk.
+public struct BoundVolume: Sendable, Equatable {
+    public let keyslot: Int
+    public let token: Int
+    public let uuid: String
+    /// Whether the policy was walked and gave the secret back; false where only a guest can.
+    public let wasOpened: Bool
+}
+
+extension Volume {
+    /// Adds a keyslot that only `new`'s policy opens. Either the binding is complete, or an error says why and the volume is
+    /// as it was; a kill at any moment leaves what opened it before (docs/spec/luks-token.md, "Writing").
+    ///
+    /// The whole change is rehearsed on a copy of the header first, so that a wrong passphrase or a token that does not fit
+    /// never reaches the disk. `passphrase` opens any keyslot.
+    public func bind(
+        _ new: NewBinding, passphrase: borrowing SecretBytes, wait: Deadline = .after(seconds: 10)
+    ) throws(LUKSError) -> BoundVolume {
+        guard BootConfig.Volume.isName(new.name) else {
+            throw LUKSError(.malformed, place: path, step: "bind", detail: "a volume's name is 1 to 64 of A-Z a-z 0-9 _ . -")
+        }
+        let file = try VolumeFile(path, writable: true)
+        try file.lock(until: wait)
+        let copy = try HeaderCopy(of: file)
+        let rehearsal = try copy.device()
+        let volumeKey = try rehearsal.volumeKey(with: passphrase)
+        let secret = try Volume.makePassphrase()
+        let (token, wasOpened) = try seal(secret, new)
+        try requireRoom(for: token, in: copy.header)
+        let change = Change(token: token, secret: secret, volumeKey: volumeKey, owner: new.binding.owner, place: path)
+        _ = try change.write(to: rehearsal, areaSize: copy.areaSize)
+        let disk = try CryptDevice(header: path, place: path)
+        let (keyslot, number) = try change.write(to: disk, areaSize: copy.areaSize)
+        do throws(LUKSError) {
+            try change.verify(HeaderCopy(of: file), keyslot: keyslot, token: number)
+        } catch {
+            Change.undo(on: disk, keyslot: keyslot, token: number)
+            throw error
+        }
+        return BoundVolume(keyslot: keyslot, token: number, uuid: copy.header.uuid, wasOpened: wasOpened)
+    }
+
+    /// 40 random bytes in base64url, as clevis makes them: 54 characters that fit wherever a passphrase is typed or piped.
+    private static func makePassphrase() throws(LUKSError) -> SecretBytes {
+        do throws(PinError) {
+            return try SecretBytes.random(count: 40).base64URL
+        } catch {
+            throw LUKSError(error)
+        }
+    }
+
+    private func seal(_ secret: borrowing SecretBytes, _ new: NewBinding) throws(LUKSError) -> (ClevisToken, Bool) {
+        do throws(PinError) {
+            let jwe = try new.encryptor.encrypt(secret)
+            let opened = try Volume.check(jwe, gives: secret, new)
+            let seal = new.binding.owner.map { _ in
+                ClevisToken.Seal(issuedAt: new.binding.issuedAt, id: new.binding.id, name: new.name, instance: new.instance)
+            }
+            return (ClevisToken(keyslots: [], jwe: jwe, seal: seal), opened)
+        } catch {
+            throw LUKSError(error).at(path)
+        }
+    }
+
+    private static func check(
+        _ jwe: JWE, gives secret: borrowing SecretBytes, _ new: NewBinding
+    ) throws(PinError) -> Bool {
+        let deadline: Deadline
+        let mayBeUnavailable: Bool
+        switch new.check {
+        case .skipped: return false
+        case .opens(let before): (deadline, mayBeUnavailable) = (before, false)
+        case .opensIfPossible(let before): (deadline, mayBeUnavailable) = (before, true)
+        }
+        do throws(PinError) {
+            let recovered = try PolicyWalk(registry: new.binding.registry, deadline: deadline).recover(jwe)
+            guard recovered.equals(secret) else {
+                throw PinError(.failed, step: "check", detail: "the new message opens to something else")
+            }
+            return true
+        } catch {
+            guard mayBeUnavailable, error.code == .unavailable else { throw error }
+            return false
+        }
+    }
+
+    private func requireRoom(for token: ClevisToken, in header: Header) throws(LUKSError) {
+        let tokenSize = token.json.canonical.utf8.count
+        let free = header.jsonSize - header.jsonUsed - Volume.keyslotJSONSize
+        guard tokenSize <= free else {
+            throw LUKSError(
+                .noRoom, place: path, step: "write the token",
+                detail: "it has \(tokenSize) bytes, and of the header's \(header.jsonSize) only \(max(0, free)) are free")
+        }
+    }
+
+    /// What one more keyslot with its number in a digest and a token takes of the JSON area, at least.
+    private static let keyslotJSONSize = 330
+}

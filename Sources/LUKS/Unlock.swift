@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+public import PinKit
+
+/// One volume to open, and what is demanded of it.
+public struct UnlockRequest: Sendable {
+    public let volume: Volume
+    public let trust: VolumeTrust
+    public let mode: Mode
+
+    public enum Mode: Sendable, Equatable {
+        /// Only see whether it would open.
+        case test
+        /// Make `/dev/mapper/NAME`.
+        case activate(name: String)
+    }
+
+    public init(_ volume: Volume, trust: VolumeTrust, mode: Mode) {
+        self.volume = volume
+        self.trust = trust
+        self.mode = mode
+    }
+}
+
+/// A volume that opened, and by which binding.
+public struct UnlockedVolume: Sendable, Equatable {
+    public let volume: Volume
+    public let uuid: String
+    public let token: Int
+    public let keyslot: Int
+    public let policy: PolicyOutline
+}
+
+/// Opens volumes by their bindings. In this order, for each: copy the header, validate it, check the owner's signature and what
+/// the boot configuration demands; then walk the policies of all volumes at once, and hand what comes back to the copy.
+public struct Unlocker: Sendable {
+    private let registry: PinRegistry
+    private let deadline: Deadline
+
+    /// Pins are asked until `deadline`.
+    public init(registry: PinRegistry, deadline: Deadline) {
+        self.registry = registry
+        self.deadline = deadline
+    }
+
+    public func unlock(_ request: UnlockRequest) throws(LUKSError) -> UnlockedVolume {
+        let attempt = Attempt(request, registry)
+        walk([attempt])
+        return try attempt.result().get()
+    }
+
+    /// One result per request, in order. All policies are walked together: one report and one request serve all volumes.
+    public func unlock(_ requests: [UnlockRequest]) -> [Result<UnlockedVolume, LUKSError>] {
+        let attempts = requests.map { Attempt($0, registry) }
+        walk(attempts)
+        return attempts.map { $0.result() }
+    }
+
+    private func walk(_ attempts: [Attempt]) {
+        let asked = attempts.flatMap { attempt in attempt.candidates.map { (attempt, $0) } }
+        guard !asked.isEmpty else { return }
+        PolicyWalk(registry: registry, deadline: deadline).recover(asked.map { $0.1.token.jwe }) { index, recovered in
+            let (attempt, candidate) = asked[index]
+            attempt.take(recovered, for: candidate)
+            return attempts.allSatisfy(\.isSettled) ? .stop : .proceed
+        }
+    }
+}
+
+/// One volume on its way: its header copy, the bindings that passed the checks, and what became of each.
+private final class Attempt {
+    struct Candidate {
+        let number: Int
+        let token: ClevisToken
+        let policy: PolicyOutline
+    }
+
+    let candidates: [Candidate]
+    private let request: UnlockRequest
+    private let opening: Opening?
+    private var failures: [LUKSError]
+    private var opened: UnlockedVolume?
+
+    /// What cannot be held in an optional constant otherwise: a copy has one owner.
+    private final class Opening {
+        let copy: HeaderCopy
+        init(_ copy: consuming HeaderCopy) { self.copy = copy }
+    }
+
+    init(_ request: UnlockRequest, _ registry: PinRegistry) {
+        self.request = request
+        do throws(LUKSError) {
+            let copy = try HeaderCopy(of: request.volume.path)
+            try request.trust.check(copy.header)
+            (candidates, failures) = Attempt.examine(copy.header, request, registry)
+            opening = Opening(copy)
+        } catch {
+            let path = request.volume.path
+            (candidates, failures, opening) = ([], [error.place.isEmpty ? error.at(path) : error], nil)
+        }
+    }
+
+    var isSettled: Bool { opened != nil || candidates.isEmpty }
+
+    private static func examine(
+        _ header: Header, _ request: UnlockRequest, _ registry: PinRegistry
+    ) -> ([Candidate], [LUKSError]) {
+        var candidates: [Candidate] = []
+        var failures: [LUKSError] = []
+        for (number, json) in header.tokens.sorted(by: { $0.key < $1.key }) {
+            do throws(LUKSError) {
+                guard let token = try ClevisToken(json) else { continue }
+                try request.trust.check(token, in: header, registry: registry)
+                let policy = try PolicyOutline(of: token.jwe, registry: registry)
+                candidates.append(Candidate(number: number, token: token, policy: policy))
+            } catch {
+                failures.append(error.at("\(request.volume.path): token \(number)"))
+            }
+        }
+        return (candidates, failures)
+    }
+
+    func take(_ recovered: consuming Recovered, for candidate: Candidate) {
+        guard opened == nil, let opening else { return }
+        let place = "\(request.volume.path): token \(candidate.number)"
+        do {
+            let passphrase = try recovered.get()
+            opened = try open(opening.copy, candidate, with: passphrase)
+            if opened == nil {
+                failures.append(
+                    LUKSError(.refused, place: place, step: "open", detail: "its secret does not open its keyslot any more"))
+            }
+        } catch let error as PinError {
+            failures.append(LUKSError(error).at(place))
+        } catch let error as LUKSError {
+            failures.append(error)
+        } catch {
+            failures.append(LUKSError(.failed, place: place))
+        }
+    }
+
+    private func open(
+        _ copy: borrowing HeaderCopy, _ candidate: Candidate, with passphrase: borrowing SecretBytes
+    ) throws(LUKSError) -> UnlockedVolume? {
+        let path = request.volume.path
+        let device = try copy.device(data: request.mode == .test ? nil : path)
+        for keyslot in candidate.token.keyslots where try device.opens(keyslot, with: passphrase) {
+            if case .activate(let name) = request.mode { try device.activate(as: name, keyslot, with: passphrase) }
+            return UnlockedVolume(
+                volume: request.volume, uuid: copy.header.uuid, token: candidate.number, keyslot: keyslot,
+                policy: candidate.policy)
+        }
+        return nil
+    }
+
+    func result() -> Result<UnlockedVolume, LUKSError> {
+        if let opened { return .success(opened) }
+        guard let first = failures.first else {
+            return .failure(LUKSError(.notBound, place: request.volume.path, detail: "it has no token of type clevis"))
+        }
+        guard failures.count > 1 else { return .failure(first) }
+        // What may change by itself is worth another attempt, whatever else failed.
+        let code = failures.contains { $0.code == .unavailable } ? .unavailable : first.code
+        let reasons = failures.map(\.description).joined(separator: "; ")
+        return .failure(LUKSError(code, place: request.volume.path, step: "no binding opens it", detail: reasons))
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+public import PinKit
+
+/// A LUKS2 volume on a block device or in an image file, by its path. Nothing is held open between calls.
+///
+/// Everything that is read comes from a validated ``HeaderCopy``, in memory; every error names the volume.
+public struct Volume: Sendable, Equatable {
+    public let path: String
+
+    public init(_ path: String) { self.path = path }
+
+    /// The LUKS UUID.
+    public func uuid() throws(LUKSError) -> String { try HeaderCopy(of: path).header.uuid }
+}
+
+// MARK: - List
+
+/// What a volume's header says about one token of type clevis.
+public struct BindingRecord: Sendable {
+    /// Empty for a binding that was not finished.
+    public let keyslots: [Int]
+    public let token: Int
+    /// nil where the token cannot be read; then ``problem`` says why.
+    public let policy: PolicyOutline?
+    public let seal: ClevisToken.Seal?
+    public let standing: Standing
+    public let problem: LUKSError?
+
+    public enum Standing: Sendable, Equatable {
+        /// The owner's signature covers it.
+        case verified
+        /// Made without an owner: by stock clevis.
+        case unsigned
+        /// Signed, and no key was given to check it with.
+        case unchecked
+        /// Not this owner's signature, or not over this volume.
+        case bad
+        /// Not a token that clevis could use.
+        case unreadable
+    }
+}
+
+extension Volume {
+    /// The bindings in order of their tokens; `owner` checks their signatures.
+    public func bindings(registry: PinRegistry, owner: PublicKey?) throws(LUKSError) -> [BindingRecord] {
+        let header = try HeaderCopy(of: path).header
+        return header.tokens.sorted { $0.key < $1.key }.compactMap { number, json in
+            Volume.record(number, json, header, registry, owner)
+        }
+    }
+
+    private static func record(
+        _ number: Int, _ json: JSON, _ header: Header, _ registry: PinRegistry, _ owner: PublicKey?
+    ) -> BindingRecord? {
+        do throws(LUKSError) {
+            guard let token = try ClevisToken(json) else { return nil }
+            let policy = try PolicyOutline(of: token.jwe, registry: registry)
+            let (standing, problem) = standing(of: token, header, owner)
+            return BindingRecord(
+                keyslots: token.keyslots, token: number, policy: policy, seal: token.seal, standing: standing,
+                problem: problem)
+        } catch {
+            return BindingRecord(
+                keyslots: [], token: number, policy: nil, seal: nil, standing: .unreadable,
+                problem: error.at("token \(number)"))
+        }
+    }
+
+    private static func standing(
+        of token: ClevisToken, _ header: Header, _ owner: PublicKey?
+    ) -> (BindingRecord.Standing, LUKSError?) {
+        guard token.seal != nil else { return (.unsigned, nil) }
+        guard let owner else { return (.unchecked, nil) }
+        do throws(LUKSError) {
+            try token.verify(owner: owner, in: header)
+            return (.verified, nil)
+        } catch {
+            return (.bad, error)
+        }
+    }
+}
+
+// MARK: - Unbind
+
+/// Which binding is meant.
+public enum BindingChoice: Sendable, Equatable {
+    case keyslot(Int)
+    case token(Int)
+}
+
+extension Volume {
+    /// Removes a binding: the keyslot first, its key material wiped, and its token last, so that a crash leaves a token that
+    /// opens nothing and no keyslot that nobody can name. The volume's only keyslot stays unless `force`.
+    public func unbind(
+        _ choice: BindingChoice, force: Bool = false, wait: Deadline = .after(seconds: 10)
+    ) throws(LUKSError) {
+        let file = try VolumeFile(path, writable: true)
+        try file.lock(until: wait)
+        let header = try HeaderCopy(of: file).header
+        let (number, token) = try binding(choice, in: header)
+        let doomed = token.keyslots.filter { header.keyslots[$0] != nil }
+        guard force || doomed.count < header.keyslots.count || doomed.isEmpty else {
+            throw LUKSError(
+                .lastKeyslot, place: path, step: "unbind",
+                detail: "nothing else would open this volume; add a passphrase first")
+        }
+        let device = try CryptDevice(header: path, place: path)
+        for keyslot in doomed { try device.removeKeyslot(keyslot) }
+        try device.removeToken(number)
+    }
+
+    private func binding(_ choice: BindingChoice, in header: Header) throws(LUKSError) -> (Int, ClevisToken) {
+        for (number, json) in header.tokens.sorted(by: { $0.key < $1.key }) {
+            guard let token = try? ClevisToken(json) else { continue }
+            switch choice {
+            case .token(number): return (number, token)
+            case .keyslot(let keyslot) where token.keyslots.contains(keyslot): return (number, token)
+            default: continue
+            }
+        }
+        let name =
+            switch choice {
+            case .token(let number): "token \(number)"
+            case .keyslot(let number): "keyslot \(number)"
+            }
+        throw LUKSError(.notBound, place: path, step: "unbind", detail: "\(name) is no clevis binding")
+    }
+}

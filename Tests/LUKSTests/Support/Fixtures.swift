@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import LUKS
+import NullPin
+import PinKit
+import SSSPin
+import Synchronization
+
+/// A pin that opens like `null`, and remembers that it was asked: proof that a check came first.
+final class RecordingPin: Pin {
+    let name = "recording"
+    private let count = Mutex(0)
+
+    var timesAsked: Int { count.withLock { $0 } }
+
+    func encryptor(for configuration: JSON, in binding: Binding) throws(PinError) -> any Encryptor { Sealer() }
+
+    func decrypt(_ message: JWE, in run: Run) throws(PinError) -> SecretBytes {
+        count.withLock { $0 += 1 }
+        return try message.decrypt(contentKey: SecretBytes(copyingPublic: Sealer.key))
+    }
+
+    private struct Sealer: Encryptor {
+        static let key = [UInt8](repeating: 7, count: 32)
+
+        func encrypt(_ secret: borrowing SecretBytes) throws(PinError) -> JWE {
+            let header: JSONObject = ["clevis": ["pin": "recording", "recording": [:]]]
+            return try JWE.encrypt(secret, contentKey: SecretBytes(copyingPublic: Sealer.key), header: header)
+        }
+    }
+}
+
+/// A pin that only a guest can open.
+struct DistantPin: Pin {
+    let name = "distant"
+
+    func encryptor(for configuration: JSON, in binding: Binding) throws(PinError) -> any Encryptor {
+        try NullPin().encryptor(for: [:], in: binding)
+    }
+
+    func decrypt(_ message: JWE, in run: Run) throws(PinError) -> SecretBytes {
+        throw PinError(.unavailable, step: "open", detail: "no TEE here")
+    }
+}
+
+/// An owner with their pins.
+struct Owner {
+    let key: SigningKey
+    let recording = RecordingPin()
+    let registry: PinRegistry
+
+    init() throws {
+        key = try SigningKey.generate()
+        registry = PinRegistry([NullPin(), SSSPin(), recording])
+    }
+
+    var trust: VolumeTrust { VolumeTrust(owner: key.publicKey) }
+
+    func newBinding(
+        _ pin: String = "recording", _ configuration: JSON = [:], name: String = "root", signed: Bool = true,
+        check: NewBinding.Check = .skipped
+    ) throws -> NewBinding {
+        let binding = try Binding(issuedAt: 1_700_000_000, owner: signed ? key : nil, registry: registry)
+        let encryptor = try registry.encryptor(named: pin, for: configuration, in: binding)
+        return NewBinding(encryptor: encryptor, binding: binding, name: name, check: check)
+    }
+
+    @discardableResult
+    func bind(
+        _ image: DiskImage, _ pin: String = "recording", _ configuration: JSON = [:], signed: Bool = true,
+        check: NewBinding.Check = .skipped
+    ) throws -> BoundVolume {
+        try image.volume.bind(
+            newBinding(pin, configuration, signed: signed, check: check), passphrase: SecretBytes(DiskImage.password))
+    }
+
+    func unlock(_ image: DiskImage, trust: VolumeTrust? = nil) throws -> UnlockedVolume {
+        try Unlocker(registry: registry, deadline: .after(seconds: 20))
+            .unlock(UnlockRequest(image.volume, trust: trust ?? self.trust, mode: .test))
+    }
+}
+
+/// What `body` throws, in words.
+func refusal(_ body: () throws -> Void) -> String {
+    do {
+        try body()
+        return "nothing was refused"
+    } catch {
+        return "\(error)"
+    }
+}
