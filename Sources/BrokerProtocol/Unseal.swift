@@ -110,8 +110,9 @@ public struct UnsealResponse: Message, Equatable {
         /// One line for the guest's log: which predicate failed, what was expected and what came.
         public let reason: String
 
+        /// Any other code becomes `.unavailable`: the broker's own trouble says nothing about the envelope.
         public init(_ code: PinError.Code, reason: String) {
-            self.code = code
+            self.code = Denial.codes.contains(code) ? code : .unavailable
             self.reason = printable(reason)
         }
 

@@ -105,6 +105,10 @@ import Testing
         #expect(error?.place == place)
     }
 
+    @Test func `the broker's own trouble is unavailable to the guest`() {
+        #expect(UnsealResponse.Denial(.failed, reason: "disk full").code == .unavailable)
+    }
+
     @Test func `a peer's words cannot break a line or colour a terminal`() throws {
         let body = #"{"results":[{"error":{"code":"refused","reason":"a\nb\u001b[31m"}}]}"#
         let response = try UnsealResponse(body: Array(body.utf8))
