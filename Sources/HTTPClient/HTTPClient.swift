@@ -66,7 +66,6 @@ public import PinKit
         try set(CURLOPT_FOLLOWLOCATION, 0)
         // An empty proxy also overrides http_proxy, https_proxy and ALL_PROXY.
         try set(CURLOPT_PROXY, "")
-        try set(CURLOPT_NOPROXY, "*")
         try set(CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
         try set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
         try set(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2)
