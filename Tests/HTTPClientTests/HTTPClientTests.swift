@@ -75,7 +75,8 @@ import Testing
         }
         let taken = ContinuousClock.now - start
         #expect(error?.code == .unavailable)
-        #expect(taken >= .milliseconds(300) && taken < .seconds(5), "\(taken)")
+        // libcurl's clock has milliseconds only; the server would take 30 s.
+        #expect(taken >= .milliseconds(250) && taken < .seconds(5), "\(taken)")
     }
 
     @Test func `after the deadline nothing is tried`() throws {
