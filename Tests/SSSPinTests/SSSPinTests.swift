@@ -60,4 +60,66 @@ private func decrypt(_ message: JWE) throws -> String {
         }
         #expect("\(error)" == "sss[1].tung: malformed: unknown pin tung: this program has null, sss")
     }
+
+    /// Shares come from the disk and the network.
+    @Test(arguments: [
+        ([point(0, 1), point(2, 1)], "its place is 0"),
+        ([point(2, 1), point(2, 3)], "two shares at the same place"),
+        ([point(1, 1), Array(point(2, 1).dropLast())], "63 bytes, not 64"),
+        ([point(1, 1), [UInt8](repeating: 0xff, count: 64)], "not a point of the field"),
+    ])
+    func `a share that is no point of the field is malformed`(points: [[UInt8]], reason: String) throws {
+        let message = try encrypt("hello", ["t": 2, "pins": ["null": [[:], [:]]]])
+        var shares = Shares()
+        for point in points { shares.append(SecretBytes(copyingPublic: point)) }
+        do throws(PinError) {
+            _ = try SSSPin().combine(shares, of: message)
+            Issue.record("combined")
+        } catch {
+            #expect(error == PinError(.malformed))
+            #expect(error.detail == reason)
+        }
+    }
+
+    @Test func `shares of another secret are refused`() throws {
+        let message = try encrypt("hello", ["t": 2, "pins": ["null": [[:], [:]]]])
+        var shares = Shares()
+        for index in [1, 2] as [UInt8] { shares.append(SecretBytes(copyingPublic: point(index, 7))) }
+        do throws(PinError) {
+            _ = try SSSPin().combine(shares, of: message)
+            Issue.record("combined")
+        } catch {
+            #expect(error == PinError(.refused))
+        }
+    }
+
+    @Test(arguments: [#"{"jwe":[],"p":"Aw","t":1}"#, #"{"jwe":["x"],"t":1}"#, #"{"jwe":["e30....."],"p":"AA","t":1}"#])
+    func `a header that is no policy is malformed`(parameters: String) throws {
+        let members: JSON = ["pin": "sss", "sss": try JSON(parsing: parameters)]
+        let message = try JWE.encrypt(
+            SecretBytes(copyingPublic: [1]), contentKey: SecretBytes.random(count: 32), header: ["clevis": members])
+        #expect(throws: PinError(.malformed)) { _ = try SSSPin().threshold(of: message) }
+    }
+
+    @Test func `a field that is no prime is malformed`() throws {
+        let message = try encrypt("hello", ["pins": ["null": [:]]])
+        var parameters = try #require(message.parameters?.object)
+        parameters["p"] = .string(Base64URL.encode([UInt8](repeating: 0xff, count: 32)))
+        let forged = try JWE.encrypt(
+            SecretBytes(copyingPublic: [1]), contentKey: SecretBytes.random(count: 32),
+            header: ["clevis": ["pin": "sss", "sss": .object(parameters)]])
+        var shares = Shares()
+        shares.append(SecretBytes(copyingPublic: point(1, 1)))
+        do throws(PinError) {
+            _ = try SSSPin().combine(shares, of: forged)
+            Issue.record("combined")
+        } catch {
+            #expect(error.detail == "p is not a prime")
+        }
+    }
+}
+
+/// x ‖ y with small coordinates.
+private func point(_ x: UInt8, _ y: UInt8) -> [UInt8] {
+    [UInt8](repeating: 0, count: 31) + [x] + [UInt8](repeating: 0, count: 31) + [y]
 }
