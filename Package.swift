@@ -15,7 +15,8 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "cvm-clevis",
     products: [
-        .executable(name: "cvm-clevis", targets: ["cvm-clevis"])
+        .executable(name: "cvm-clevis", targets: ["cvm-clevis"]),
+        .executable(name: "cvm-clevis-unlock", targets: ["cvm-clevis-unlock"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
@@ -55,9 +56,12 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "FileIO", "PinKit", "PinSet", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "FileIO", "LUKS", "PinKit", "PinSet",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "cvm-clevis-unlock", dependencies: ["FileIO", "LUKS", "PinKit", "PinSet"], swiftSettings: strict),
 
         // Tests mirror Sources.
         .testTarget(name: "PinKitTests", dependencies: ["PinKit"], swiftSettings: strict),

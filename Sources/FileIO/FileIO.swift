@@ -82,6 +82,11 @@ public enum FileIO {
         }
     }
 
+    /// Writes public text.
+    public static func write(_ descriptor: Int32, _ text: String, name: String = "output") throws(FileError) {
+        try write(descriptor, SecretBytes(copyingPublic: Array(text.utf8)), name: name)
+    }
+
     public static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
     /// Makes the directory `path` and those above it.

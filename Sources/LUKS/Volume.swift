@@ -20,7 +20,8 @@ public struct BindingRecord: Sendable {
     /// Empty for a binding that was not finished.
     public let keyslots: [Int]
     public let token: Int
-    /// nil where the token cannot be read; then ``problem`` says why.
+    /// nil, like ``policy``, where the token cannot be read; then ``problem`` says why.
+    public let message: JWE?
     public let policy: PolicyOutline?
     public let seal: ClevisToken.Seal?
     public let standing: Standing
@@ -57,11 +58,12 @@ extension Volume {
             let policy = try PolicyOutline(of: token.jwe, registry: registry)
             let (standing, problem) = standing(of: token, header, owner)
             return BindingRecord(
-                keyslots: token.keyslots, token: number, policy: policy, seal: token.seal, standing: standing,
+                keyslots: token.keyslots, token: number, message: token.jwe, policy: policy, seal: token.seal,
+                standing: standing,
                 problem: problem)
         } catch {
             return BindingRecord(
-                keyslots: [], token: number, policy: nil, seal: nil, standing: .unreadable,
+                keyslots: [], token: number, message: nil, policy: nil, seal: nil, standing: .unreadable,
                 problem: error.at("token \(number)"))
         }
     }

@@ -32,6 +32,9 @@ extension JSON {
     /// clevis writes.
     public var canonical: String { text(flags: JSON_SORT_KEYS | JSON_COMPACT) }
 
+    /// One line, members in their own order.
+    public var compact: String { text(flags: JSON_COMPACT) }
+
     /// Indented, members in their own order: for people.
     public var pretty: String { text(flags: 0x02 /* JSON_INDENT(2) */) }
 

@@ -2,6 +2,7 @@
 import ArgumentParser
 import FileIO
 import Glibc
+import LUKS
 import PinKit
 
 /// A failure told to a person: what happened, and what to do next where there is something to do.
@@ -40,12 +41,12 @@ enum Console {
 
     /// Whether ArgumentParser made this error: it alone knows the usage to print.
     private static func isUsage(_ error: any Error) -> Bool {
-        !(error is PinError || error is JSONError || error is FileError) && CVMClevis.exitCode(for: error) != .failure
+        !(error is PinError || error is JSONError || error is FileError || error is LUKSError)
+            && CVMClevis.exitCode(for: error) != .failure
     }
 
     private static func print(_ text: String, to descriptor: Int32) {
-        let line = SecretBytes(copyingPublic: Array("\(text)\n".utf8))
-        try? FileIO.write(descriptor, line, name: "output")
+        try? FileIO.write(descriptor, "\(text)\n")
     }
 }
 

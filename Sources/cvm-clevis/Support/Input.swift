@@ -42,14 +42,10 @@ enum Input {
     /// types.
     static func passphrase(keyFile: String?, prompt: String) throws -> SecretBytes {
         if let keyFile, keyFile != "-" { return try FileIO.readSecret(keyFile, limit: passphraseLimit) }
-        if isatty(0) == 1 { say(prompt: prompt) }
+        if isatty(0) == 1 { try FileIO.write(2, prompt, name: "terminal") }
         let restore = hideTyping()
         defer { restore() }
         return try FileIO.readSecret(0, limit: passphraseLimit, line: true, name: "standard input")
-    }
-
-    private static func say(prompt: String) {
-        try? FileIO.write(2, SecretBytes(copyingPublic: Array(prompt.utf8)), name: "terminal")
     }
 
     /// Turns off the echo of a terminal; the result turns it on again.

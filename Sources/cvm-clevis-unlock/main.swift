@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+// A reader that goes away ends a write with EPIPE instead of ending the program.
+_ = signal(SIGPIPE, SIG_IGN)
+
+switch Arguments.parse(CommandLine.arguments.dropFirst()) {
+case .answer(let text):
+    Console.answer(text)
+case .wrong(let problem):
+    Console.say("error: \(problem)")
+    Console.say("hint: cvm-clevis-unlock --help")
+    exit(2)
+case .run(let arguments):
+    exit(UnlockRun(arguments).run() ? 0 : 1)
+}

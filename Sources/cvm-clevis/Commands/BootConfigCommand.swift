@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import FileIO
+import LUKS
+import PinKit
+
+struct BootConfigCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "boot-config",
+        abstract: "What a guest trusts: the boot.json of its measured initrd.",
+        subcommands: [Create.self])
+
+    struct Create: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write the boot.json for a volume: its UUID, your public key, the pins of its bindings.",
+            discussion: """
+                Make it before the initrd, and put it there as /etc/cvm-clevis/boot.json.
+
+                Example:
+                  cvm-clevis boot-config create -d disk.img --name root --output boot.json
+                """)
+
+        @OptionGroup var options: VolumeOptions
+
+        @Option(help: "The volume's name: as in the binding, and below /dev/mapper.")
+        var name = "root"
+
+        @Option(name: .customLong("pin"), help: "Allow this pin; may be given again (default: those of your bindings).")
+        var pins: [String] = []
+
+        @Option(help: "What happens when the volume stays closed: poweroff or prompt.")
+        var onFailure = BootConfig.OnFailure.poweroff.rawValue
+
+        @Flag(help: "Also accept bindings without a signature, as stock clevis makes them.")
+        var allowUnsigned = false
+
+        @Option(name: .shortAndLong, help: "The file to write (default: standard output).")
+        var output: String?
+
+        func validate() throws {
+            guard BootConfig.OnFailure(rawValue: onFailure) != nil else {
+                throw ValidationError("--on-failure must be poweroff or prompt")
+            }
+        }
+
+        func run() throws {
+            let defaults = try Defaults()
+            guard let owner = try defaults.owner()?.publicKey else {
+                throw Failure("there is no owner's key for a guest to trust", hint: "make one with: cvm-clevis init")
+            }
+            let volume = try BootConfig.Volume(
+                name: name, uuid: options.volume.uuid(), owner: owner, pins: pinsToAllow(defaults),
+                unsigned: allowUnsigned, onFailure: BootConfig.OnFailure(rawValue: onFailure) ?? .poweroff)
+            let text = try BootConfig(volumes: [volume]).json.pretty
+            guard let output else { return Console.answer(text) }
+            try FileIO.replace(output, Array("\(text)\n".utf8))
+            Console.say("\(output): \(name) trusts \(owner.thumbprint) with \(volume.pins.joined(separator: ", "))")
+        }
+
+        private func pinsToAllow(_ defaults: Defaults) throws -> [String] {
+            guard pins.isEmpty else { return pins }
+            let own = try options.bindings(defaults).filter { $0.standing == .verified && $0.seal?.name == name }
+            let found = Set(own.flatMap { $0.policy?.pins ?? [] }).sorted()
+            guard !found.isEmpty else {
+                throw Failure(
+                    "\(options.device) has no binding of yours for \(name), so it is not known which pins to allow",
+                    hint: "bind it first, or name them with --pin")
+            }
+            return found
+        }
+    }
+}
+
+/// A boot.json on this machine.
+struct BootConfigFile {
+    let path: String
+    let configuration: BootConfig
+
+    init(_ path: String) throws {
+        self.path = path
+        do {
+            configuration = try BootConfig(parsing: FileIO.read(path, limit: BootConfig.maximumLength))
+        } catch let error as LUKSError {
+            throw Failure("\(path): \(error)")
+        }
+    }
+
+    /// The entry for the volume with this UUID.
+    func volume(uuid: String) throws -> BootConfig.Volume {
+        guard let volume = configuration.volumes.first(where: { $0.uuid == uuid }) else {
+            throw Failure("\(path) names no volume with UUID \(uuid)", hint: "make one with: cvm-clevis boot-config create")
+        }
+        return volume
+    }
+
+    /// Throws where a guest with this file would not accept what is about to be bound.
+    func requireAcceptance(of volume: Volume, _ name: String, _ binding: Binding) throws {
+        let entry = try self.volume(uuid: volume.uuid())
+        guard entry.name == name else { throw Failure("\(path) calls this volume \(entry.name), not \(name)") }
+        guard entry.owner == binding.owner?.publicKey || (entry.unsigned && binding.owner == nil) else {
+            throw Failure("\(path) trusts another owner for \(name)")
+        }
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import LUKS
+import PinKit
+
+struct Bind: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Add a keyslot that a policy opens, with its policy in a token, signed by the owner.",
+        discussion: """
+            What opened the volume before still opens it. The pin may also be given clevis' way: bind -d DEV PIN CONFIG.
+
+            Examples:
+              cvm-clevis luks bind -d disk.img -p snp-attest
+              cvm-clevis luks bind -d disk.img -p sss -c '{"t":2,"pins":{"snp-attest":{},"null":{}}}'
+            """)
+
+    @OptionGroup var options: VolumeOptions
+
+    @Option(name: [.short, .customLong("pin")], help: "The pin: \(Pins.registry.names.joined(separator: ", ")).")
+    var pin: String?
+
+    @Option(
+        name: [.short, .customLong("config")], help: "Its configuration: JSON, or @FILE. The defaults fill in the rest.")
+    var config: String?
+
+    @Argument(help: ArgumentHelp("Pin and configuration, clevis' way.", valueName: "pin config"))
+    var words: [String] = []
+
+    @Option(
+        name: [.customShort("k"), .customLong("key-file")],
+        help: "A file whose whole content opens the volume now; '-' or nothing: the first line of standard input.")
+    var keyFile: String?
+
+    @Option(help: "The volume's name in the guest's boot.json.")
+    var name = "root"
+
+    @Option(help: "Names one VM: goes into the signed binding.")
+    var instance: String?
+
+    @Option(help: "The guest's boot.json, which must accept this binding.")
+    var bootConfig: String?
+
+    @Flag(name: .short, help: ArgumentHelp("Taken for clevis' sake: there is nothing to ask.", visibility: .hidden))
+    var force = false
+
+    @Flag(name: .short, help: ArgumentHelp("Taken for clevis' sake: there is nothing to ask.", visibility: .hidden))
+    var yes = false
+
+    @Flag(help: "Accept a policy whose measurement leaves the initrd open to the host.")
+    var dangerUnmeasuredBoot = false
+
+    @Flag(help: "Answer with JSON.")
+    var json = false
+
+    mutating func validate() throws {
+        guard pin == nil ? (1...2).contains(words.count) : words.isEmpty else {
+            throw ValidationError("give the pin once: -p PIN [-c CONFIG], or PIN CONFIG")
+        }
+    }
+
+    func run() throws {
+        let registry = Pins.registry(allowingUnmeasuredBoot: dangerUnmeasuredBoot)
+        let defaults = try Defaults()
+        let binding = try Pins.binding(defaults, registry)
+        let pinName = pin ?? words[0]
+        let configuration = try Input.configuration(config ?? words.dropFirst().first)
+        let encryptor = try encryptor(pinName, configuration, binding)
+        if let bootConfig { try BootConfigFile(bootConfig).requireAcceptance(of: options.volume, name, binding) }
+        let uuid = try options.volume.uuid()
+        let passphrase = try Input.passphrase(keyFile: keyFile, prompt: "Passphrase of \(options.device) (\(uuid)): ")
+        let new = NewBinding(encryptor: encryptor, binding: binding, name: name, instance: instance)
+        report(try options.volume.bind(new, passphrase: passphrase), pinName, binding)
+    }
+
+    private func encryptor(_ pin: String, _ configuration: JSON, _ binding: Binding) throws -> any Encryptor {
+        do {
+            return try binding.registry.encryptor(named: pin, for: configuration, in: binding)
+        } catch {
+            throw Failure("\(error)", hint: Pins.hint(for: error, binding))
+        }
+    }
+
+    private func report(_ bound: BoundVolume, _ pin: String, _ binding: Binding) {
+        if binding.owner == nil {
+            Console.warn("this binding is not signed: a guest opens it only where its boot.json allows unsigned ones")
+        }
+        guard json else {
+            let proof = bound.wasOpened ? "opened once to prove it" : "to be opened by the guest only"
+            return Console.say("\(options.device): keyslot \(bound.keyslot), token \(bound.token) bound to \(pin); \(proof)")
+        }
+        let answer: JSON = [
+            "device": .string(options.device), "uuid": .string(bound.uuid), "keyslot": .integer(Int64(bound.keyslot)),
+            "token": .integer(Int64(bound.token)), "id": .string(binding.id), "opened": .bool(bound.wasOpened),
+        ]
+        Console.answer(answer.canonical)
+    }
+}
