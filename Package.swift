@@ -66,7 +66,8 @@ let package = Package(
         // Tests mirror Sources.
         .testTarget(name: "PinKitTests", dependencies: ["PinKit"], swiftSettings: strict),
         .target(
-            name: "EvidenceVectors", dependencies: ["FileIO", "PinKit"], path: "Tests/EvidenceVectors", swiftSettings: strict),
+            name: "EvidenceVectors", dependencies: ["FileIO", "PinKit"], path: "Tests/EvidenceVectors", swiftSettings: strict
+        ),
         .testTarget(
             name: "TEETests", dependencies: ["PinKit", "TEE", "FileIO", "EvidenceVectors"], swiftSettings: strict),
         .testTarget(name: "FileIOTests", dependencies: ["FileIO", "PinKit"], swiftSettings: strict),

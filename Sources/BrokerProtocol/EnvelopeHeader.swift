@@ -19,21 +19,9 @@ public struct EnvelopeHeader: Sendable, Equatable {
     /// SHA-256 of the broker's TLS SubjectPublicKeyInfo, or nil for ordinary verification by certificate authorities.
     public let tls: [UInt8]?
     public let url: BrokerURL
+}
 
-    public init(
-        platform: Platform, brokerKeyID: String, id: String, issuedAt: Int64, owner: String, policy: JSON, tls: [UInt8]?,
-        url: BrokerURL
-    ) {
-        self.platform = platform
-        self.brokerKeyID = brokerKeyID
-        self.id = id
-        self.issuedAt = issuedAt
-        self.owner = owner
-        self.policy = policy
-        self.tls = tls
-        self.url = url
-    }
-
+extension EnvelopeHeader {
     /// What goes into the JWE's header beside what the key agreement adds: `{"clevis":{"pin":…,PIN:{…}}}`.
     var members: JSONObject {
         var terms: JSONObject = [

@@ -70,6 +70,24 @@ import Testing
         #expect(fixed.body.count + longest <= UnsealRequest.maximumLength)
     }
 
+    @Test func `a request cut short anywhere is an error`() throws {
+        let body = try request([try fixture.seal()]).body
+        for count in 0..<body.count {
+            #expect(throws: JSONError.self, "\(count) bytes") { try UnsealRequest(body: Array(body.prefix(count))) }
+        }
+    }
+
+    @Test func `a request with any byte changed is an error or another request`() throws {
+        let request = try request([try fixture.seal()])
+        let body = request.body
+        for index in body.indices {
+            var changed = body
+            changed[index] ^= 1
+            let read = try? UnsealRequest(body: changed)
+            #expect(read != request, "byte \(index)")
+        }
+    }
+
     @Test(arguments: [0, 65]) func `no envelope and more than 64 are errors`(count: Int) throws {
         let request = try request([try fixture.seal()])
         var members = try #require(request.json.object)
