@@ -25,7 +25,7 @@ let package = Package(
         // C libraries.
         .systemLibrary(name: "CJose", path: "Sources/CLibs/CJose", pkgConfig: "jose", providers: [.apt(["libjose-dev"])]),
         .systemLibrary(
-            name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+            name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // Without pkgConfig, whose -lcurl would link what is to be opened at run time.
         .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
