@@ -46,10 +46,11 @@ let package = Package(
         .target(name: "NullPin", dependencies: ["PinKit"], path: "Sources/Pins/Null", swiftSettings: strict),
         .target(name: "SSSPin", dependencies: ["PinKit", "COpenSSL"], path: "Sources/Pins/SSS", swiftSettings: strict),
         .target(
-            name: "SNPAttestPin", dependencies: ["PinKit", "BrokerProtocol", "HTTPClient"], path: "Sources/Pins/SNPAttest",
+            name: "SNPAttestPin", dependencies: ["PinKit", "TEE", "BrokerProtocol", "HTTPClient"],
+            path: "Sources/Pins/SNPAttest",
             swiftSettings: strict),
         .target(
-            name: "PinSet", dependencies: ["PinKit", "NullPin", "SSSPin"], path: "Sources/Pins/Registry",
+            name: "PinSet", dependencies: ["PinKit", "NullPin", "SSSPin", "SNPAttestPin"], path: "Sources/Pins/Registry",
             swiftSettings: strict),
 
         // Programs.

@@ -17,6 +17,14 @@ import Testing
         #expect(error?.detail.contains("modprobe tsm") == true)
     }
 
+    @Test func `whether there is a platform is found out without a trace`() throws {
+        #expect(throws: PinError(.unavailable)) { try TSMReporter(root: "/nonexistent/tsm/report").requirePlatform() }
+        try withDirectory { root in
+            try TSMReporter(root: root).requirePlatform()
+            #expect(unsafe rmdir(root) == 0, "something was left in \(root)")
+        }
+    }
+
     @Test func `the entry is removed when the question fails`() throws {
         try withDirectory { root in
             let error = #expect(throws: PinError(.failed)) {

@@ -16,6 +16,12 @@ public struct SNPAttestPin: BatchPin {
     private let reporter: any EvidenceReporter
     private let transport: any Transport
 
+    /// - Parameter policyCheck: who binds checks the whole policy with the code that will judge it. A guest binds nothing and
+    ///   does not carry that code.
+    public init(policyCheck: @escaping PolicyCheck = SNPAttestPin.statesCoverage) {
+        self.init(reporter: KernelReporter(), transport: HTTPTransport(), policyCheck: policyCheck)
+    }
+
     package init(
         reporter: any EvidenceReporter, transport: any Transport,
         policyCheck: @escaping PolicyCheck = SNPAttestPin.statesCoverage

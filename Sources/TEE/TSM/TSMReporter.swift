@@ -54,17 +54,33 @@ public struct TSMReporter: Sendable {
         }
     }
 
+    /// Throws as ``report(over:privilegeLevel:before:)`` would where nobody can answer: no TEE, no driver, not root. Does not
+    /// trouble the firmware, so it can be asked before anything else is.
+    public func requirePlatform() throws(PinError) {
+        do throws(TSMEntry.Failure) {
+            ConfigFS.removeDirectory(try makeEntry().path)
+        } catch {
+            throw error.pinError
+        }
+    }
+
     private func ask(
         over reportData: [UInt8], privilegeLevel: UInt8?, before deadline: Deadline
     ) throws(TSMEntry.Failure) -> TSMReport {
+        let entry = try makeEntry()
+        defer { ConfigFS.removeDirectory(entry.path) }
+        return try entry.report(over: reportData, privilegeLevel: privilegeLevel, before: deadline)
+    }
+
+    /// A new entry, which the kernel only makes where a driver stands behind it. The caller removes it.
+    private func makeEntry() throws(TSMEntry.Failure) -> TSMEntry {
         let entry = TSMEntry(path: "\(root)/cvm-clevis-\(try name())")
         do throws(ConfigFS.Failure) {
             try ConfigFS.makeDirectory(entry.path)
         } catch {
             throw .kernel(error)
         }
-        defer { ConfigFS.removeDirectory(entry.path) }
-        return try entry.report(over: reportData, privilegeLevel: privilegeLevel, before: deadline)
+        return entry
     }
 
     /// Random, so that two programs never share an entry.
