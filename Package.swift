@@ -28,6 +28,7 @@ let package = Package(
             name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // Without pkgConfig, whose -lcurl would link what is to be opened at run time.
         .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CFUSE", path: "Sources/CLibs/CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
 
         .systemLibrary(
             name: "CCryptsetup", path: "Sources/CLibs/CCryptsetup", pkgConfig: "libcryptsetup",
@@ -64,6 +65,9 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis-unlock", dependencies: ["FileIO", "LUKS", "PinKit", "PinSet"], swiftSettings: strict),
 
+        // The simulated platform: linked into nothing that is shipped.
+        .target(name: "TEESimulator", dependencies: ["PinKit", "TEE", "CFUSE", "COpenSSL"], swiftSettings: strict),
+
         // Tests mirror Sources.
         .testTarget(name: "PinKitTests", dependencies: ["PinKit"], swiftSettings: strict),
         .target(
@@ -82,5 +86,7 @@ let package = Package(
             name: "SNPAttestPinTests",
             dependencies: ["BrokerProtocol", "HTTPClient", "NullPin", "PinKit", "SNPAttestPin", "SSSPin"],
             swiftSettings: strict),
+        .testTarget(
+            name: "TEESimulatorTests", dependencies: ["TEESimulator", "TEE", "PinKit", "COpenSSL"], swiftSettings: strict),
     ]
 )
