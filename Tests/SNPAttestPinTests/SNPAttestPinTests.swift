@@ -193,6 +193,24 @@ import Testing
         #expect(error?.detail == "policy.vmpl: must be 0 to 3")
     }
 
+    @Test func `an sss of two attested pins is at most 3400 bytes`() throws {
+        let site = try Site(owner, platform)
+        let registry = PinRegistry([site.pin, SSSPin()])
+        var members = try #require(site.configuration.object)
+        members["url"] = "https://broker.fleet.example.org:8443/v1"
+        members["policy"] = .object([
+            "covers": ["firmware", "kernel", "initrd", "cmdline"],
+            "measurement": [.string(Base64URL.encode([UInt8](repeating: 7, count: 48)))],
+            "tcb": ["genoa": "0a00000000001754"],
+        ])
+        let binding = try Binding(
+            issuedAt: 1_790_000_000, owner: owner, registry: registry, defaults: ["snp-attest": .object(members)])
+        let message = try registry.encryptor(
+            named: "sss", for: ["t": 2, "pins": ["snp-attest": [[:], [:]]]], in: binding
+        ).encrypt(SecretBytes(copyingPublic: [UInt8](repeating: 1, count: 54)))
+        #expect(message.compact.utf8.count <= 3400, "\(message.compact.utf8.count) bytes")
+    }
+
     @Test func `an envelope carries the binding's name and date`() throws {
         let site = try Site(owner, platform)
         let header = try Envelope(try site.bind([1])).header
