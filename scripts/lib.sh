@@ -55,3 +55,15 @@ make_image() {
     run cryptsetup luksFormat --batch-mode --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 \
         "$@" "$image" "$passphrase"
 }
+
+# prepare_owner WORK: a broker that trusts the simulator, started; an owner with defaults, enrolled. XDG_CONFIG_HOME is set.
+prepare_owner() {
+    {
+        cvm-clevis-broker init "$1/broker"
+        cvm-tee-sim trust "$1/simulator"
+        start_broker "$1/broker" --trust-simulator "$1/simulator"
+        cvm-tee-sim policy --output "$1/policy.json"
+        cvm-clevis init --broker "$1/broker/public.json" --url "$BROKER_URL" --policy "$1/policy.json"
+        cvm-clevis-broker owner add "$1/broker" owner "$XDG_CONFIG_HOME/cvm-clevis/owner.pub.jwk"
+    } >/dev/null 2>&1
+}
