@@ -36,4 +36,16 @@ import Testing
         #expect(throws: JSONError(place: "pins.tang[0].thp", problem: "is missing")) { _ = try reader.string("thp") }
         #expect(throws: JSONError(place: "pins.tang[0]", problem: "unknown member odd")) { try reader.finish() }
     }
+
+    /// A body may be that large; looking each name up among those before it would take minutes.
+    @Test func `an object of a hundred thousand members is read in their order`() throws {
+        let names = (0..<100_000).map { "m\($0)" }
+        let text = "{" + names.map { "\"\($0)\":1" }.joined(separator: ",") + "}"
+        #expect(try JSON(parsing: text).object?.names == names)
+    }
+
+    @Test func `many unknown members make a short error`() throws {
+        let reader = try JSONReader(["a": 1, "b": 2, "c": 3] as JSON)
+        #expect(throws: JSONError(place: "", problem: "unknown member a and 2 more")) { try reader.finish() }
+    }
 }

@@ -32,6 +32,9 @@ public struct JSONObject: Sendable {
 
     public init() {}
 
+    /// Members whose names are known to differ, as a parser has checked: appending one by one would look each name up.
+    init(distinct members: [Member]) { self.members = members }
+
     public var isEmpty: Bool { members.isEmpty }
     public var names: [String] { members.map(\.name) }
 

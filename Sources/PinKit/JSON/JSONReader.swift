@@ -116,9 +116,9 @@ public struct JSONReader {
 
     /// Refuses members that nobody read, and names them.
     public func finish() throws(JSONError) {
-        guard unread.isEmpty else {
-            throw JSONError(place: place, problem: "unknown member \(unread.joined(separator: ", "))")
-        }
+        guard let first = unread.first else { return }
+        let others = unread.count == 1 ? "" : " and \(unread.count - 1) more"
+        throw JSONError(place: place, problem: "unknown member \(first.prefix(64))\(others)")
     }
 
     public func error(at name: String, _ problem: String) -> JSONError {

@@ -70,14 +70,15 @@ extension JSON {
     private static func members(
         of tree: UnsafeMutablePointer<json_t>, depth: Int
     ) throws(JSONError) -> JSONObject {
-        var object = JSONObject()
+        var members: [JSONObject.Member] = []
         var position = unsafe json_object_iter(tree)
         while let here = unsafe position {
             let name = unsafe String(cString: json_object_iter_key(here))
-            object[name] = try unsafe JSON(reading: json_object_iter_value(here), depth: depth + 1)
+            let value = try unsafe JSON(reading: json_object_iter_value(here), depth: depth + 1)
+            members.append(JSONObject.Member(name: name, value: value))
             unsafe position = unsafe json_object_iter_next(tree, here)
         }
-        return object
+        return JSONObject(distinct: members)
     }
 
     private static func elements(
