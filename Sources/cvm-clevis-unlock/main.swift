@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
+// Libraries listen to variables that nobody measured: libcurl would log TLS keys, libcrypto would load a configuration.
+clearenv()
 // A reader that goes away ends a write with EPIPE instead of ending the program.
 _ = signal(SIGPIPE, SIG_IGN)
 

@@ -21,6 +21,8 @@ struct CVMClevis: ParsableCommand {
     static func main() {
         // A reader that goes away ends a write with EPIPE, which is reported, instead of ending the program silently.
         _ = signal(SIGPIPE, SIG_IGN)
+        // libcurl would write the session keys of its connections wherever this says.
+        unsetenv("SSLKEYLOGFILE")
         do {
             var command = try parseAsRoot()
             try command.run()
