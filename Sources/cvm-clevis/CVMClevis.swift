@@ -22,7 +22,7 @@ struct CVMClevis: ParsableCommand {
         // A reader that goes away ends a write with EPIPE, which is reported, instead of ending the program silently.
         _ = signal(SIGPIPE, SIG_IGN)
         // libcurl would write the session keys of its connections wherever this says.
-        unsetenv("SSLKEYLOGFILE")
+        unsafe unsetenv("SSLKEYLOGFILE")
         do {
             var command = try parseAsRoot()
             try command.run()
