@@ -37,6 +37,7 @@ let package = Package(
         // Libraries an initrd carries: free of Foundation.
         .target(name: "PinKit", dependencies: ["CJose", "COpenSSL"], swiftSettings: strict),
         .target(name: "TEE", dependencies: ["PinKit"], swiftSettings: strict),
+        .target(name: "Attestation", dependencies: ["PinKit", "TEE", "COpenSSL"], swiftSettings: strict),
         .target(name: "BrokerProtocol", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "HTTPClient", dependencies: ["PinKit", "CCurl"], swiftSettings: strict),
         .target(name: "LUKS", dependencies: ["PinKit", "CCryptsetup"], swiftSettings: strict),
@@ -75,6 +76,9 @@ let package = Package(
         ),
         .testTarget(
             name: "TEETests", dependencies: ["PinKit", "TEE", "FileIO", "EvidenceVectors"], swiftSettings: strict),
+        .testTarget(
+            name: "AttestationTests",
+            dependencies: ["Attestation", "PinKit", "TEE", "COpenSSL", "FileIO", "EvidenceVectors"], swiftSettings: strict),
         .testTarget(name: "FileIOTests", dependencies: ["FileIO", "PinKit"], swiftSettings: strict),
         .testTarget(
             name: "LUKSTests", dependencies: ["LUKS", "PinKit", "NullPin", "SSSPin"], swiftSettings: strict),

@@ -15,9 +15,9 @@ public enum Vectors {
         "turin-v5-vcek-alibaba",
     ]
 
-    /// `path` below `snp/`.
+    /// The file at `path`, below the folder that holds `snp` and `kbs`.
     public static func read(_ path: String) throws(FileError) -> [UInt8] {
-        try FileIO.read("\(root)/snp/\(path)", limit: 1 << 20)
+        try FileIO.read("\(root)/\(path)", limit: 1 << 20)
     }
 
     public static func json(_ path: String) throws -> JSON { try JSON(parsing: read(path)) }

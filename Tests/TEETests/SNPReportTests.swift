@@ -73,8 +73,8 @@ import Testing
     @Test(
         .enabled(if: Vectors.present, "\(Vectors.missing)"), arguments: Vectors.evidence)
     func `a real report reads as another program read it`(folder: String) throws {
-        let bytes = try Vectors.read("\(folder)/report.bin")
-        let meta = try Vectors.json("\(folder)/meta.json")
+        let bytes = try Vectors.read("snp/\(folder)/report.bin")
+        let meta = try Vectors.json("snp/\(folder)/meta.json")
         let report = try SNPReport(parsing: bytes)
         #expect(Int64(report.version) == meta["version"]?.integer)
         #expect(Int64(report.guestSVN) == meta["guest_svn"]?.integer)

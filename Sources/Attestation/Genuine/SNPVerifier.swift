@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import PinKit
+internal import Synchronization
+public import TEE
+
+/// Says whether an SNP report is genuine: signed by a key that AMD vouches for, of the chip and the TCB that it states.
+///
+/// Remembers certificates whose chain held, so that a second report of the same key costs one P-384 signature. Dates are
+/// checked each time. Thread-safe; keep one per set of anchors.
+public final class SNPVerifier: Sendable {
+    private let anchors: TrustAnchors
+    private let known = Mutex<[[UInt8]: Endorsement]>([:])
+
+    /// Some 4 KiB each. All are forgotten when there are more: a fleet that large pays for one more RSA verification.
+    static let maximumKnown = 4096
+
+    public init(anchors: TrustAnchors) { self.anchors = anchors }
+
+    /// `report`: 1184 bytes; `certificates`: the host's table, of which only the VCEK or VLEK is looked at; `seconds`: since
+    /// 1970, the time to judge the certificates by.
+    ///
+    /// Throws `.malformed`, `.refused`, or `.unavailable` where the table does not have the certificate. Says nothing about the
+    /// guest: report data, measurement and policy are whose report it is, not whether it is one.
+    public func verify(
+        report bytes: [UInt8], certificates: [UInt8], at seconds: Int64
+    ) throws(EvidenceError) -> GenuineSNP {
+        let report = try SNPReport(parsing: bytes)
+        let signingKey = try Self.signingKey(of: report)
+        let table = try SNPCertificateTable(parsing: certificates)
+        guard let certificate = table[signingKey == .vcek ? .vcek : .vlek] else {
+            throw EvidenceError(
+                .unavailable, step: "certificate table", detail: "the host gave no \(signingKey.name) certificate")
+        }
+        let endorsement = try endorsement(by: certificate, of: signingKey)
+        try endorsement.check(at: seconds)
+        try endorsement.check(report)
+        try Self.checkOrder(of: report)
+        return GenuineSNP(report: report, endorsement: endorsement)
+    }
+
+    private static func signingKey(of report: SNPReport) throws(EvidenceError) -> SNPSigningKey {
+        guard report.signatureAlgorithm == 1 else {
+            throw EvidenceError(
+                .refused, step: "report signature",
+                detail: "algorithm \(report.signatureAlgorithm), not 1 (P-384 with SHA-384)")
+        }
+        guard let signingKey = report.signingKey else {
+            throw EvidenceError(.refused, step: "report signature", detail: "by no key or by one not known here")
+        }
+        guard !report.masksChipKey else {
+            throw EvidenceError(
+                .refused, step: "chip", detail: "the platform masks its chip key, so that nothing ties the report to a chip")
+        }
+        return signingKey
+    }
+
+    /// A platform reports at most what it cannot go back behind, and that is at most what runs. They need not be equal.
+    private static func checkOrder(of report: SNPReport) throws(EvidenceError) {
+        guard report.currentTCB.isAtLeast(report.committedTCB), report.committedTCB.isAtLeast(report.reportedTCB) else {
+            throw EvidenceError(
+                .refused, step: "TCB",
+                detail: "reported \(report.reportedTCB.hex), committed \(report.committedTCB.hex) and current "
+                    + "\(report.currentTCB.hex) are not in ascending order")
+        }
+    }
+
+    private func endorsement(
+        by certificate: [UInt8], of signingKey: SNPSigningKey
+    ) throws(EvidenceError) -> Endorsement {
+        // The kind is part of the key: a VCEK handed out as a VLEK is another question.
+        let name = [signingKey.rawValue] + Digest.sha256(certificate)
+        if let endorsement = known.withLock({ $0[name] }) { return endorsement }
+        let endorsement = try Endorsement(certificate, of: signingKey, anchors: anchors)
+        known.withLock { known in
+            if known.count >= Self.maximumKnown { known.removeAll() }
+            known[name] = endorsement
+        }
+        return endorsement
+    }
+}

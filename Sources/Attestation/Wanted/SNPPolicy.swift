@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+public import TEE
+
+/// What an owner demands of a genuine SNP guest before it gets a share (docs/spec/policy.md).
+///
+/// Read from the JSON of an envelope's header, completely and strictly. What is left out has its default: no debugging, no migration,
+/// VMPL 0, and otherwise no demand. One demand must be there: which software it is, by measurement or by the key of its
+/// ID block.
+public struct SNPPolicy: Sendable, Hashable {
+    /// What the launch digest takes in: the owner's word, which no evidence can confirm.
+    public internal(set) var covers: Coverage
+
+    // Which software. Empty lists and nil make no demand.
+
+    /// Launch digests, 48 bytes; one of them.
+    public internal(set) var measurements: [[UInt8]] = []
+    /// SHA-384 of the keys that signed the ID block and that key; one of them.
+    public internal(set) var idKeyDigests: [[UInt8]] = []
+    public internal(set) var authorKeyDigests: [[UInt8]] = []
+    /// 16 bytes each, of the ID block.
+    public internal(set) var familyID: [UInt8]?
+    public internal(set) var imageID: [UInt8]?
+    /// At least this one.
+    public internal(set) var guestSVN: UInt32?
+    /// 32 bytes: one VM, where a fleet shares a measurement.
+    public internal(set) var hostData: [UInt8]?
+    public internal(set) var vmpl: UInt32 = 0
+
+    // What the host may do to it.
+
+    public internal(set) var allowsDebug = false
+    public internal(set) var allowsMigration = false
+    public internal(set) var allowsSMT = true
+    public internal(set) var allowsCXL = true
+    /// Bits that the guest policy must have.
+    public internal(set) var guestPolicy: SNPGuestPolicy = []
+    /// The least that the guest policy may ask of the firmware's ABI.
+    public internal(set) var abi: ABIVersion?
+
+    // On which platform.
+
+    public internal(set) var products: [SNPProduct] = []
+    /// CHIP_ID, 64 bytes, or the 8 that are used on Turin; one of them.
+    public internal(set) var chips: [[UInt8]] = []
+    /// Bits that PLATFORM_INFO must have.
+    public internal(set) var platformInfo: SNPPlatformInfo = []
+    /// Component-wise minimum per product; a product that is not named is not accepted.
+    public internal(set) var tcb: [SNPProduct: TCBVersion] = [:]
+    public internal(set) var committedTCB: [SNPProduct: TCBVersion] = [:]
+    public internal(set) var launchTCB: [SNPProduct: TCBVersion] = [:]
+    /// The committed firmware is at least this one.
+    public internal(set) var firmware: SNPFirmwareVersion?
+    /// Bits that both mitigation vectors must have; a report before version 5 has none.
+    public internal(set) var mitigations: UInt64 = 0
+
+    init(covers: Coverage) { self.covers = covers }
+
+    /// The parts of a boot that a launch digest may take in.
+    public struct Coverage: OptionSet, Sendable, Hashable {
+        public let rawValue: UInt8
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        public static let firmware = Coverage(rawValue: 1)
+        public static let kernel = Coverage(rawValue: 2)
+        public static let initrd = Coverage(rawValue: 4)
+        public static let cmdline = Coverage(rawValue: 8)
+
+        static let names: [(name: String, bit: Coverage)] = [
+            ("firmware", .firmware), ("kernel", .kernel), ("initrd", .initrd), ("cmdline", .cmdline),
+        ]
+    }
+
+    /// Whether the host cannot put an initrd of its own in place of the one that unlocks.
+    public var coversInitrd: Bool { covers.contains(.initrd) }
+
+    /// Major and minor of the ABI that a guest policy asks for.
+    public struct ABIVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
+        public let major: UInt8
+        public let minor: UInt8
+
+        public var description: String { "\(major).\(minor)" }
+
+        public static func < (left: ABIVersion, right: ABIVersion) -> Bool {
+            (left.major, left.minor) < (right.major, right.minor)
+        }
+    }
+}
+
+extension SNPPolicy {
+    /// The policy that accepts exactly the software and VM of `report`, and platforms of its product that are no older: for an owner who has a
+    /// report that is right. Nil where the report allows debugging or migration, which nobody should ask for by example.
+    public static func strictest(accepting evidence: GenuineSNP, covers: Coverage) -> SNPPolicy? {
+        let report = evidence.report
+        guard report.guestPolicy.isDisjoint(with: [.debug, .migrate]), !covers.isEmpty else { return nil }
+        var policy = SNPPolicy(covers: covers)
+        policy.measurements = [report.measurement]
+        policy.idKeyDigests = report.idKeyDigest.contains { $0 != 0 } ? [report.idKeyDigest] : []
+        policy.hostData = report.hostData.contains { $0 != 0 } ? report.hostData : nil
+        policy.vmpl = report.vmpl
+        policy.products = [evidence.product]
+        policy.tcb = [evidence.product: report.reportedTCB]
+        policy.allowsSMT = report.guestPolicy.contains(.smt) || report.platformInfo.contains(.smt)
+        policy.allowsCXL = report.guestPolicy.contains(.cxl)
+        for (_, bit) in SNPPlatformInfo.protections { policy.platformInfo.formUnion(report.platformInfo.intersection(bit)) }
+        for (_, bit) in SNPGuestPolicy.protections { policy.guestPolicy.formUnion(report.guestPolicy.intersection(bit)) }
+        return policy
+    }
+}
