@@ -80,8 +80,12 @@ let package = Package(
             name: "AttestationTests",
             dependencies: ["Attestation", "PinKit", "TEE", "COpenSSL", "FileIO", "EvidenceVectors"], swiftSettings: strict),
         .testTarget(name: "FileIOTests", dependencies: ["FileIO", "PinKit"], swiftSettings: strict),
+        .executableTarget(
+            name: "luks-bind-crash", dependencies: ["FileIO", "LUKS", "NullPin", "PinKit"], path: "Tests/LUKSBindCrash",
+            swiftSettings: strict),
         .testTarget(
-            name: "LUKSTests", dependencies: ["LUKS", "PinKit", "NullPin", "SSSPin"], swiftSettings: strict),
+            name: "LUKSTests", dependencies: ["FileIO", "LUKS", "NullPin", "PinKit", "SSSPin", "luks-bind-crash"],
+            swiftSettings: strict),
         .testTarget(name: "SSSPinTests", dependencies: ["PinKit", "NullPin", "SSSPin"], swiftSettings: strict),
         .testTarget(name: "BrokerProtocolTests", dependencies: ["BrokerProtocol", "PinKit"], swiftSettings: strict),
         .testTarget(

@@ -14,16 +14,16 @@ public struct NewBinding: Sendable {
     /// Whether the new message is decrypted before the disk is touched.
     public enum Check: Sendable {
         /// It must open here.
-        case opens(before: Deadline)
+        case opens(seconds: Int)
         /// It must open where its pins are at hand: one that only a guest can open (`.unavailable`) is taken as it is.
-        case opensIfPossible(before: Deadline)
+        case opensIfPossible(seconds: Int)
         /// Not tried.
         case skipped
     }
 
     public init(
         encryptor: any Encryptor, binding: Binding, name: String, instance: String? = nil,
-        check: Check = .opensIfPossible(before: .after(seconds: 10))
+        check: Check = .opensIfPossible(seconds: 10)
     ) {
         self.encryptor = encryptor
         self.binding = binding
@@ -100,15 +100,14 @@ extension Volume {
     private static func check(
         _ jwe: JWE, gives secret: borrowing SecretBytes, _ new: NewBinding
     ) throws(PinError) -> Bool {
-        let deadline: Deadline
-        let mayBeUnavailable: Bool
+        let (seconds, mayBeUnavailable): (Int, Bool)
         switch new.check {
         case .skipped: return false
-        case .opens(let before): (deadline, mayBeUnavailable) = (before, false)
-        case .opensIfPossible(let before): (deadline, mayBeUnavailable) = (before, true)
+        case .opens(let limit): (seconds, mayBeUnavailable) = (limit, false)
+        case .opensIfPossible(let limit): (seconds, mayBeUnavailable) = (limit, true)
         }
         do throws(PinError) {
-            let recovered = try PolicyWalk(registry: new.binding.registry, deadline: deadline).recover(jwe)
+            let recovered = try PolicyWalk(registry: new.binding.registry, deadline: .after(seconds: seconds)).recover(jwe)
             guard recovered.equals(secret) else {
                 throw PinError(.failed, step: "check", detail: "the new message opens to something else")
             }
@@ -129,6 +128,6 @@ extension Volume {
         }
     }
 
-    /// What one more keyslot with its number in a digest and a token takes of the JSON area, at least.
+    /// What one more keyslot with its number in a digest and a token takes of the JSON area, at most.
     private static let keyslotJSONSize = 330
 }

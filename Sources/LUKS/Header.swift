@@ -139,7 +139,7 @@ extension Header {
         try reader.string("encryption", HeaderLimits.cipher)
         try reader.integer("key_size", HeaderLimits.keySize)
         let offset = try reader.bytes("offset", in: region.lowerBound...region.upperBound)
-        let size = try reader.bytes("size", in: HeaderLimits.keySize * 4000...region.count)
+        let size = try reader.bytes("size", in: HeaderLimits.keySize * 4000...HeaderLimits.copySize)
         guard size <= region.upperBound - offset else {
             throw reader.error(
                 "its end at \(offset + size) is outside the keyslot region, which ends at \(region.upperBound)")

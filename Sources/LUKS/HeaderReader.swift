@@ -103,8 +103,9 @@ struct HeaderReader {
 }
 
 /// A foreign value in a message: short, and printable characters only.
-private func shown(_ value: JSON) -> String {
-    let text = value.string ?? value.canonical
+func shown(_ value: JSON) -> String { shown(value.string ?? value.canonical) }
+
+func shown(_ text: String) -> String {
     let printable = text.prefix(80).filter { $0.isASCII && !$0.isNewline && $0 >= " " && $0 <= "~" }
     return printable.isEmpty ? "\"\"" : String(printable)
 }

@@ -99,8 +99,8 @@ extension Volume {
         let file = try VolumeFile(path, writable: true)
         try file.lock(until: wait)
         let header = try HeaderCopy(of: file).header
-        let (number, token) = try binding(choice, in: header)
-        let doomed = token.keyslots.filter { header.keyslots[$0] != nil }
+        let (token, keyslots) = try binding(choice, in: header)
+        let doomed = keyslots.filter { header.keyslots[$0] != nil }
         guard force || doomed.count < header.keyslots.count || doomed.isEmpty else {
             throw LUKSError(
                 .lastKeyslot, place: path, step: "unbind",
@@ -108,15 +108,16 @@ extension Volume {
         }
         let device = try CryptDevice(header: path, place: path)
         for keyslot in doomed { try device.removeKeyslot(keyslot) }
-        try device.removeToken(number)
+        try device.removeToken(token)
     }
 
-    private func binding(_ choice: BindingChoice, in header: Header) throws(LUKSError) -> (Int, ClevisToken) {
-        for (number, json) in header.tokens.sorted(by: { $0.key < $1.key }) {
-            guard let token = try? ClevisToken(json) else { continue }
+    /// Token and keyslots; read from the bare JSON, so that a token that is broken inside can be removed too.
+    private func binding(_ choice: BindingChoice, in header: Header) throws(LUKSError) -> (token: Int, keyslots: [Int]) {
+        for (number, json) in header.tokens.sorted(by: { $0.key < $1.key }) where json["type"]?.string == ClevisToken.type {
+            let keyslots = (json["keyslots"]?.array ?? []).compactMap { $0.string.flatMap { Int($0) } }
             switch choice {
-            case .token(number): return (number, token)
-            case .keyslot(let keyslot) where token.keyslots.contains(keyslot): return (number, token)
+            case .token(number): return (number, keyslots)
+            case .keyslot(let keyslot) where keyslots.contains(keyslot): return (number, keyslots)
             default: continue
             }
         }

@@ -50,7 +50,9 @@ struct VolumeFile: ~Copyable {
                 throw LUKSError(.failed, place: path, step: "lock", detail: reason(error))
             }
             guard !deadline.hasPassed else {
-                throw LUKSError(.busy, place: path, step: "lock", detail: "another program is changing its bindings")
+                throw LUKSError(
+                    .busy, place: path, step: "lock",
+                    detail: "another program uses it (a bind, or a machine that runs from it)")
             }
             usleep(20_000)
         }

@@ -25,23 +25,24 @@ public struct VolumeTrust: Sendable, Equatable {
         self.pins = pins
     }
 
-    func check(_ header: Header) throws(LUKSError) {
+    package func check(_ header: Header) throws(LUKSError) {
         guard let uuid, uuid != header.uuid else { return }
-        throw LUKSError(.refused, step: "boot configuration", detail: "the volume's UUID is \(header.uuid), not \(uuid)")
+        throw LUKSError(
+            .refused, step: "boot configuration", detail: "the volume's UUID is \(shown(header.uuid)), not \(uuid)")
     }
 
-    func check(_ token: ClevisToken, in header: Header, registry: PinRegistry) throws(LUKSError) {
+    package func check(_ token: ClevisToken, in header: Header, registry: PinRegistry) throws(LUKSError) {
         try checkSignature(token, header)
         if let name, let seal = token.seal, seal.name != name {
             throw LUKSError(
-                .refused, step: "boot configuration", detail: "the binding is for volume \(seal.name), not \(name)")
+                .refused, step: "boot configuration", detail: "the binding is for volume \(shown(seal.name)), not \(name)")
         }
         try checkKeyslots(token, header)
         guard let allowed = pins else { return }
         for pin in try PolicyOutline(of: token.jwe, registry: registry).pins where !allowed.contains(pin) {
             throw LUKSError(
                 .refused, step: "boot configuration",
-                detail: "pin \(pin) is not among those allowed: \(allowed.joined(separator: ", "))")
+                detail: "pin \(shown(pin)) is not among those allowed: \(allowed.joined(separator: ", "))")
         }
     }
 

@@ -10,7 +10,7 @@ import Testing
 
     @Test func `a binding opens, is listed and can be removed`() throws {
         let image = try DiskImage()
-        let bound = try owner.bind(image, check: .opens(before: .after(seconds: 10)))
+        let bound = try owner.bind(image, check: .opens(seconds: 10))
         #expect(bound.wasOpened)
         #expect(bound.keyslot == 1 && bound.token == 0)
 

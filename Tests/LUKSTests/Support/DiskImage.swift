@@ -5,7 +5,7 @@ import PinKit
 import Testing
 
 /// A LUKS2 volume in a sparse file of its own folder, made by Debian's cryptsetup with ``password``; gone with this object.
-final class DiskImage {
+final class DiskImage: Sendable {
     static let password = "a passphrase of the owner"
 
     let folder: URL

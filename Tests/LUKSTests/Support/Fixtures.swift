@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import LUKS
 import NullPin
 import PinKit
@@ -29,9 +30,9 @@ final class RecordingPin: Pin {
     }
 }
 
-/// A pin that only a guest can open.
+/// `null` at a place from which its messages cannot be opened, as an attested pin's at home.
 struct DistantPin: Pin {
-    let name = "distant"
+    let name = "null"
 
     func encryptor(for configuration: JSON, in binding: Binding) throws(PinError) -> any Encryptor {
         try NullPin().encryptor(for: [:], in: binding)
@@ -43,7 +44,7 @@ struct DistantPin: Pin {
 }
 
 /// An owner with their pins.
-struct Owner {
+struct Owner: Sendable {
     let key: SigningKey
     let recording = RecordingPin()
     let registry: PinRegistry
@@ -56,12 +57,13 @@ struct Owner {
     var trust: VolumeTrust { VolumeTrust(owner: key.publicKey) }
 
     func newBinding(
-        _ pin: String = "recording", _ configuration: JSON = [:], name: String = "root", signed: Bool = true,
+        _ pin: String = "recording", _ configuration: JSON = [:], name: String = "root", instance: String? = nil,
+        signed: Bool = true,
         check: NewBinding.Check = .skipped
     ) throws -> NewBinding {
         let binding = try Binding(issuedAt: 1_700_000_000, owner: signed ? key : nil, registry: registry)
         let encryptor = try registry.encryptor(named: pin, for: configuration, in: binding)
-        return NewBinding(encryptor: encryptor, binding: binding, name: name, check: check)
+        return NewBinding(encryptor: encryptor, binding: binding, name: name, instance: instance, check: check)
     }
 
     @discardableResult
@@ -73,6 +75,7 @@ struct Owner {
             newBinding(pin, configuration, signed: signed, check: check), passphrase: SecretBytes(DiskImage.password))
     }
 
+    @discardableResult
     func unlock(_ image: DiskImage, trust: VolumeTrust? = nil) throws -> UnlockedVolume {
         try Unlocker(registry: registry, deadline: .after(seconds: 20))
             .unlock(UnlockRequest(image.volume, trust: trust ?? self.trust, mode: .test))
@@ -87,4 +90,35 @@ func refusal(_ body: () throws -> Void) -> String {
     } catch {
         return "\(error)"
     }
+}
+
+extension NewBinding {
+    /// Bytes of the complete token, without the keyslot's number, which comes later: what a message about room counts.
+    func tokenSize() throws -> Int {
+        let secret = try SecretBytes.random(count: 40).base64URL
+        let token: JSON = [
+            "type": "clevis", "keyslots": [], "jwe": try encryptor.encrypt(secret).flattened,
+            "cvm-clevis": [
+                "v": 1, "iat": .integer(binding.issuedAt), "id": .string(binding.id), "name": .string(name),
+                "instance": .string(instance ?? ""), "signature": .string(String(repeating: "A", count: 86)),
+            ],
+        ]
+        return token.canonical.utf8.count
+    }
+}
+
+/// The lock that whoever changes bindings holds, taken by somebody else.
+final class FileLock {
+    private let file: FileHandle
+
+    init?(_ path: String) {
+        guard let file = FileHandle(forUpdatingAtPath: path) else { return nil }
+        self.file = file
+        var lock = flock()
+        lock.l_type = Int16(F_WRLCK)
+        lock.l_whence = Int16(SEEK_SET)
+        guard unsafe fcntl(file.fileDescriptor, 37 /* F_OFD_SETLK */, &lock) == 0 else { return nil }
+    }
+
+    func release() { try? file.close() }
 }

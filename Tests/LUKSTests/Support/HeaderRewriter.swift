@@ -26,6 +26,7 @@ extension DiskImage {
 extension JSON {
     /// Replaces what stands at `path`, which must be inside an object at each step; nil removes it.
     mutating func set(_ path: String..., to value: JSON?) { set(path[...], to: value) }
+    mutating func set(_ path: [String], to value: JSON?) { set(path[...], to: value) }
 
     private mutating func set(_ path: ArraySlice<String>, to value: JSON?) {
         guard let name = path.first, var members = object else { return }

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+import Dispatch
+import LUKS
+import NullPin
+import PinKit
+import Synchronization
+import Testing
+
+@Suite struct BindTests {
+    let owner: Owner
+
+    init() throws { owner = try Owner() }
+
+    @Test func `a wrong passphrase changes nothing`() throws {
+        let image = try DiskImage()
+        let before = try image.digest()
+        #expect(throws: LUKSError(.wrongPassphrase)) {
+            try image.volume.bind(owner.newBinding(), passphrase: SecretBytes("not the passphrase"))
+        }
+        #expect(try image.digest() == before)
+    }
+
+    @Test func `a message that does not open changes nothing`() throws {
+        let image = try DiskImage()
+        let before = try image.digest()
+        let check = NewBinding.Check.opensIfPossible(seconds: 5)
+        #expect(throws: LUKSError(.refused)) { try owner.bind(image, "null", ["fail": true], check: check) }
+        #expect(try image.digest() == before)
+    }
+
+    @Test func `a message that only a guest can open is taken unless it must open here`() throws {
+        let image = try DiskImage()
+        let registry = PinRegistry([DistantPin()])
+        let binding = try Binding(issuedAt: 1, owner: owner.key, registry: registry)
+        let encryptor = try registry.encryptor(named: "null", for: [:], in: binding)
+        func bind(_ check: NewBinding.Check) throws -> BoundVolume {
+            let new = NewBinding(encryptor: encryptor, binding: binding, name: "root", check: check)
+            return try image.volume.bind(new, passphrase: SecretBytes(DiskImage.password))
+        }
+        let before = try image.digest()
+        #expect(throws: LUKSError(.unavailable)) { try bind(.opens(seconds: 5)) }
+        #expect(try image.digest() == before)
+        #expect(try bind(.opensIfPossible(seconds: 5)).wasOpened == false)
+    }
+
+    @Test func `a token that does not fit is refused with the sizes, and nothing changes`() throws {
+        let image = try DiskImage()
+        let before = try image.digest()
+        let words = refusal {
+            try owner.bind(image, "sss", ["t": 1, "pins": ["null": .array(Array(repeating: [:], count: 30))]])
+        }
+        #expect(words.contains("no room: write the token: it has "), "\(words)")
+        #expect(words.contains("and of the header's 12288 only "), "\(words)")
+        #expect(try image.digest() == before)
+    }
+
+    @Test func `the largest token that is said to fit does fit`() throws {
+        let image = try DiskImage()
+        var size = 12_000
+        while true {
+            do {
+                try bind(image, tokenSize: size)
+                break
+            } catch let error as LUKSError where error.code == .noRoom {
+                #expect(error.detail.hasPrefix("it has \(size) bytes"), "not our own count: \(error)")
+                size -= 10
+            }
+        }
+        #expect(size > 11_000)
+        #expect(try owner.unlock(image).token == 0)
+    }
+
+    @Test func `a default header holds three tokens of 3500 bytes`() throws {
+        let image = try DiskImage()
+        for _ in 0..<3 { try bind(image, tokenSize: 3500) }
+        let listed = try image.volume.bindings(registry: owner.registry, owner: owner.key.publicKey)
+        #expect(listed.map(\.standing) == [.verified, .verified, .verified])
+        #expect(listed.map(\.keyslots) == [[1], [2], [3]])
+        let sizes = try HeaderCopy(of: image.path).header.tokens.values.map { $0.canonical.utf8.count }
+        #expect(sizes == [3503, 3503, 3503], "the keyslot's number makes three more")
+    }
+
+    /// A binding whose token has exactly `tokenSize` bytes once it is complete: the instance's name is as long as it takes.
+    private func bind(_ image: DiskImage, tokenSize: Int) throws {
+        let plain = try owner.newBinding(instance: "").tokenSize()
+        let new = try owner.newBinding(instance: String(repeating: "i", count: tokenSize - plain))
+        _ = try image.volume.bind(new, passphrase: SecretBytes(DiskImage.password))
+    }
+}
+
+// MARK: - Others at the same time
+
+extension BindTests {
+    @Test func `concurrent binds all succeed, one after another`() throws {
+        let image = try DiskImage()
+        let results = Mutex<[Result<BoundVolume, any Error>]>([])
+        let owner = self.owner
+        DispatchQueue.concurrentPerform(iterations: 5) { _ in
+            let result = Result { try owner.bind(image) }
+            results.withLock { $0.append(result) }
+        }
+        let keyslots = try results.withLock { $0 }.map { try $0.get().keyslot }.sorted()
+        #expect(keyslots == [1, 2, 3, 4, 5])
+        let listed = try image.volume.bindings(registry: owner.registry, owner: owner.key.publicKey)
+        #expect(listed.map(\.standing) == Array(repeating: .verified, count: 5))
+        #expect(try image.opens(with: DiskImage.password, keyslot: 0))
+    }
+
+    @Test func `a volume that somebody else is changing is busy`() throws {
+        let image = try DiskImage()
+        let before = try image.digest()
+        let holder = try #require(FileLock(image.path))
+        #expect(throws: LUKSError(.busy)) {
+            try image.volume.bind(
+                owner.newBinding(), passphrase: SecretBytes(DiskImage.password), wait: .after(milliseconds: 100))
+        }
+        #expect(throws: LUKSError(.busy)) { try image.volume.unbind(.token(0), wait: .after(milliseconds: 100)) }
+        #expect(try image.digest() == before)
+        holder.release()
+        try owner.bind(image)
+    }
+}
+
+// MARK: - Unbind
+
+extension BindTests {
+    @Test func `unbinding takes only what it is told to`() throws {
+        let image = try DiskImage()
+        for _ in 0..<2 { try owner.bind(image) }
+        try image.volume.unbind(.token(0))
+        let listed = try image.volume.bindings(registry: owner.registry, owner: owner.key.publicKey)
+        #expect(listed.map(\.token) == [1] && listed.map(\.standing) == [.verified])
+        #expect(try owner.unlock(image).keyslot == 2)
+    }
+
+    @Test func `the last keyslot stays unless forced`() throws {
+        let image = try DiskImage()
+        try owner.bind(image)
+        try cryptsetup(["luksKillSlot", "--batch-mode", image.path, "0"]).expectSuccess()
+        #expect(throws: LUKSError(.lastKeyslot)) { try image.volume.unbind(.keyslot(1)) }
+        #expect(try owner.unlock(image).keyslot == 1)
+        try image.volume.unbind(.keyslot(1), force: true)
+        #expect(try image.metadata()["keyslots"] == [:])
+    }
+
+    @Test func `a keyslot without a binding is not touched`() throws {
+        let image = try DiskImage()
+        let before = try image.digest()
+        #expect(throws: LUKSError(.notBound)) { try image.volume.unbind(.keyslot(0), force: true) }
+        #expect(throws: LUKSError(.notBound)) { try image.volume.unbind(.token(0), force: true) }
+        #expect(try image.digest() == before)
+    }
+
+    @Test func `a token that is broken inside is listed as such and can be removed`() throws {
+        let image = try DiskImage()
+        try owner.bind(image)
+        try image.rewriteHeader { $0.set("tokens", "0", "jwe", "iv", to: "AAAA") }
+        let listed = try image.volume.bindings(registry: owner.registry, owner: nil)
+        #expect(listed.map(\.standing) == [.unreadable])
+        try image.volume.unbind(.keyslot(1))
+        #expect(try image.metadata()["tokens"] == [:])
+    }
+}
