@@ -22,7 +22,7 @@ reject "a threshold that cannot be met" 'sss: malformed: configuration: t: is 3;
     cvm-clevis encrypt sss '{"t":3,"pins":{"null":[{},{}]}}' <"$work/secret"
 
 note "before anything was set up"
-reject "binding without an owner says what to run" "owner" cvm-clevis luks bind -d "$disk" -k "$passphrase" -p snp-attest
+reject "binding before init says what to run" 'url is missing' cvm-clevis luks bind -d "$disk" -k "$passphrase" -p snp-attest
 grep -q 'hint:.*cvm-clevis init' "$work/err" || die "no hint to run cvm-clevis init"
 
 note "an operator and two owners"

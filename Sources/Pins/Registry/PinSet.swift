@@ -7,10 +7,10 @@ internal import SSSPin
 /// The pins of this project: the only file that names them all.
 public enum PinSet {
     /// For programs that recover: policies are only known to be policies.
-    public static let standard = registry(policyCheck: SNPAttestPin.statesCoverage)
+    public static let standard = registry(readPolicy: SNPAttestPin.statesCoverage)
 
-    /// For programs that bind: `policyCheck` reads a policy as the broker will (``SNPAttestPin/init(policyCheck:)``).
-    public static func registry(policyCheck: @escaping SNPAttestPin.PolicyCheck) -> PinRegistry {
-        PinRegistry([NullPin(), SSSPin(), SNPAttestPin(policyCheck: policyCheck)])
+    /// For programs that bind: `readPolicy` reads a policy as the broker will (``SNPAttestPin/init(readPolicy:)``).
+    public static func registry(readPolicy: @escaping SNPAttestPin.PolicyReader) -> PinRegistry {
+        PinRegistry([NullPin(), SSSPin(), SNPAttestPin(readPolicy: readPolicy)])
     }
 }

@@ -9,7 +9,7 @@ struct SNPAttestConfiguration: Sendable {
     let tls: [UInt8]?
     let policy: JSON
 
-    init(_ configuration: JSON, _ check: SNPAttestPin.PolicyCheck) throws(PinError) {
+    init(_ configuration: JSON, _ readPolicy: SNPAttestPin.PolicyReader) throws(PinError) {
         let step = "configuration"
         if let object = configuration.object {
             for (name, remedy) in SNPAttestConfiguration.remedies where object[name] == nil {
@@ -17,7 +17,7 @@ struct SNPAttestConfiguration: Sendable {
             }
         }
         do throws(JSONError) {
-            try self.init(reading: configuration, check)
+            try self.init(reading: configuration, readPolicy)
         } catch {
             throw PinError(.malformed, step: step, detail: error.description)
         }
@@ -30,16 +30,16 @@ struct SNPAttestConfiguration: Sendable {
         ("policy", "make a default policy with: cvm-clevis init --broker public.json --policy policy.json"),
     ]
 
-    private init(reading configuration: JSON, _ check: SNPAttestPin.PolicyCheck) throws(JSONError) {
+    private init(reading configuration: JSON, _ readPolicy: SNPAttestPin.PolicyReader) throws(JSONError) {
         var reader = try JSONReader(configuration)
         url = try BrokerURL(try reader.string("url"), at: "url")
         broker = try PublicKey(jwk: try reader.required("broker"), at: "broker")
         tls = try reader.optionalBase64URL("tls", count: 32)
-        policy = try reader.required("policy")
-        guard policy.object != nil else { throw reader.error(at: "policy", "must be an object") }
+        let demands = try reader.required("policy")
+        guard demands.object != nil else { throw reader.error(at: "policy", "must be an object") }
         try reader.finish()
         do throws(JSONError) {
-            try check(policy)
+            policy = try readPolicy(demands)
         } catch {
             throw JSONError(place: error.place.isEmpty ? "policy" : "policy.\(error.place)", problem: error.problem)
         }

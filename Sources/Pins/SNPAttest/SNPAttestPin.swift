@@ -8,36 +8,38 @@ public import PinKit
 /// the share. Configuration: `{"url":"https://…","broker":{public JWK},"tls":"…"?,"policy":{…}}`, usually from the owner's
 /// defaults. Format and exchange: docs/spec/envelope.md.
 public struct SNPAttestPin: BatchPin {
-    /// Throws unless the object is a policy that the broker will understand. `place` of its error is seen from the policy.
-    public typealias PolicyCheck = @Sendable (JSON) throws(JSONError) -> Void
+    /// Turns an owner's policy into what goes into the envelope: the same demands without what is the default anyway, since a
+    /// token has little room. Throws unless the broker will understand it; `place` of its error is seen from the policy.
+    public typealias PolicyReader = @Sendable (JSON) throws(JSONError) -> JSON
 
     public let name = "snp-attest"
-    private let policyCheck: PolicyCheck
+    private let readPolicy: PolicyReader
     private let reporter: any EvidenceReporter
     private let transport: any Transport
 
-    /// - Parameter policyCheck: who binds checks the whole policy with the code that will judge it. A guest binds nothing and
+    /// - Parameter readPolicy: who binds reads the whole policy with the code that will judge it. A guest binds nothing and
     ///   does not carry that code.
-    public init(policyCheck: @escaping PolicyCheck = SNPAttestPin.statesCoverage) {
-        self.init(reporter: KernelReporter(), transport: HTTPTransport(), policyCheck: policyCheck)
+    public init(readPolicy: @escaping PolicyReader = SNPAttestPin.statesCoverage) {
+        self.init(reporter: KernelReporter(), transport: HTTPTransport(), readPolicy: readPolicy)
     }
 
     package init(
         reporter: any EvidenceReporter, transport: any Transport,
-        policyCheck: @escaping PolicyCheck = SNPAttestPin.statesCoverage
+        readPolicy: @escaping PolicyReader = SNPAttestPin.statesCoverage
     ) {
         self.reporter = reporter
         self.transport = transport
-        self.policyCheck = policyCheck
+        self.readPolicy = readPolicy
     }
 
     /// The least that any policy has: an object that says what its measurement covers.
-    public static let statesCoverage: PolicyCheck = { (policy) throws(JSONError) in
+    public static let statesCoverage: PolicyReader = { (policy) throws(JSONError) in
         guard policy["covers"]?.array != nil else { throw JSONError(place: "covers", problem: "is missing") }
+        return policy
     }
 
     public func encryptor(for configuration: JSON, in binding: Binding) throws(PinError) -> any Encryptor {
-        let terms = try SNPAttestConfiguration(configuration, policyCheck)
+        let terms = try SNPAttestConfiguration(configuration, readPolicy)
         guard let owner = binding.owner else {
             throw PinError(
                 .malformed, step: "owner's key",

@@ -12,7 +12,7 @@ enum Pins {
         PinSet.standard
     }
 
-    static func checkPolicy(_ policy: JSON) throws(JSONError) {}
+    static func readPolicy(_ policy: JSON) throws(JSONError) {}
 
     static func binding(_ defaults: Defaults, _ registry: PinRegistry = Pins.registry) throws -> Binding {
         try Binding(
