@@ -59,7 +59,7 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "FileIO", "LUKS", "PinKit", "PinSet",
+                "Attestation", "FileIO", "LUKS", "PinKit", "PinSet",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

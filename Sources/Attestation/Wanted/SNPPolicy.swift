@@ -64,6 +64,7 @@ public struct SNPPolicy: Sendable, Hashable {
         public static let kernel = Coverage(rawValue: 2)
         public static let initrd = Coverage(rawValue: 4)
         public static let cmdline = Coverage(rawValue: 8)
+        public static let everything: Coverage = [.firmware, .kernel, .initrd, .cmdline]
 
         static let names: [(name: String, bit: Coverage)] = [
             ("firmware", .firmware), ("kernel", .kernel), ("initrd", .initrd), ("cmdline", .cmdline),

@@ -9,7 +9,7 @@ extension SNPPolicy {
     /// Throws for a member that is missing, unknown or not as specified, and for a policy that names no software.
     public init(json: JSON, at place: String = "policy") throws(JSONError) {
         var reader = try JSONReader(json, at: place)
-        self.init(covers: try reader.coverage("covers"))
+        self.init(covers: try reader.optional("covers") == nil ? .everything : reader.coverage("covers"))
         try readSoftware(&reader)
         try readHost(&reader)
         try readPlatform(&reader)
@@ -56,7 +56,8 @@ extension SNPPolicy {
 extension SNPPolicy {
     /// The policy without what is the default anyway. Reading it gives an equal policy.
     public var json: JSON {
-        var members: JSONObject = ["covers": .names(of: covers, Coverage.names)]
+        var members: JSONObject = [:]
+        members["covers"] = covers == .everything ? nil : .names(of: covers, Coverage.names)
         members["measurement"] = .byteStrings(measurements)
         members["id_key_digest"] = .byteStrings(idKeyDigests)
         members["author_key_digest"] = .byteStrings(authorKeyDigests)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Attestation
 import Glibc
 import PinKit
 import PinSet
@@ -9,10 +10,29 @@ enum Pins {
 
     /// The same pins; `allowingUnmeasuredBoot` accepts policies that let the host choose the initrd.
     static func registry(allowingUnmeasuredBoot: Bool) -> PinRegistry {
-        PinSet.standard
+        PinSet.registry { (json) throws(JSONError) in
+            let policy = try readPolicy(json)
+            guard policy.coversInitrd || allowingUnmeasuredBoot else {
+                throw JSONError(
+                    place: "covers",
+                    problem:
+                        "leaves the initrd unmeasured, so the host could boot its own; --danger-unmeasured-boot accepts that"
+                )
+            }
+            return policy.json
+        }
     }
 
-    static func readPolicy(_ policy: JSON) throws(JSONError) {}
+    /// A policy as an owner writes it. It must say what the measurement covers, though in an envelope silence means all of it.
+    static func readPolicy(_ json: JSON) throws(JSONError) -> SNPPolicy {
+        let policy = try SNPPolicy(json: json, at: "")
+        guard json["covers"] != nil else {
+            throw JSONError(
+                place: "covers",
+                problem: "is missing: say what the measurement covers, out of firmware, kernel, initrd, cmdline")
+        }
+        return policy
+    }
 
     static func binding(_ defaults: Defaults, _ registry: PinRegistry = Pins.registry) throws -> Binding {
         try Binding(
@@ -21,9 +41,9 @@ enum Pins {
 
     /// What to run when a pin's configuration lacks something that `init` remembers.
     static func hint(for error: any Error, _ binding: Binding) -> String? {
-        guard let error = error as? PinError, error.code == .malformed, error.path.hasSuffix("snp-attest") else {
-            return nil
-        }
+        guard let error = error as? PinError, error.code == .malformed, error.path.hasSuffix("snp-attest"),
+            !error.step.hasPrefix("unknown")
+        else { return nil }
         if binding.owner == nil || binding.defaults["snp-attest"]?["broker"] == nil {
             return "make a key and name the broker with: cvm-clevis init --broker public.json --policy policy.json"
         }
