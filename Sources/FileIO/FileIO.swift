@@ -87,6 +87,27 @@ public enum FileIO {
         try write(descriptor, SecretBytes(copyingPublic: Array(text.utf8)), name: name)
     }
 
+    /// Whether nobody but the file's owner may read, write or run it (mode 0600 or less).
+    public static func isPrivate(_ path: String) throws(FileError) -> Bool {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { throw FileError(path, errno: errno) }
+        return status.st_mode & 0o077 == 0
+    }
+
+    /// The names in a directory, in no order, without `.` and `..`.
+    public static func names(in path: String) throws(FileError) -> [String] {
+        guard let directory = unsafe opendir(path) else { throw FileError(path, errno: errno) }
+        defer { unsafe closedir(directory) }
+        var names: [String] = []
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
     public static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
     /// Makes the directory `path` and those above it.

@@ -53,4 +53,20 @@ import Testing
         #expect(try FileIO.read(path, limit: 1) == [2])
         #expect(!FileIO.exists("\(path).new"))
     }
+
+    @Test func `a file is private when nobody but its owner has a right to it`() throws {
+        try FileIO.createSecret("\(directory)/secret", SecretBytes(copyingPublic: [1]))
+        try FileIO.create("\(directory)/group", [1], mode: 0o640)
+        #expect(try FileIO.isPrivate("\(directory)/secret"))
+        #expect(try !FileIO.isPrivate("\(directory)/group"))
+        #expect(throws: FileError.self) { try FileIO.isPrivate("\(directory)/missing") }
+    }
+
+    @Test func `a directory's names are listed without itself and its parent`() throws {
+        #expect(try FileIO.names(in: directory).isEmpty)
+        try FileIO.create("\(directory)/.hidden", [])
+        try FileIO.create("\(directory)/seen", [])
+        #expect(try FileIO.names(in: directory).sorted() == [".hidden", "seen"])
+        #expect(throws: FileError.self) { try FileIO.names(in: "\(directory)/seen") }
+    }
 }
