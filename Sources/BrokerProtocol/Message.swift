@@ -36,7 +36,7 @@ extension JSONReader {
 }
 
 /// A peer's words for our errors and logs: one line of at most `limit` characters without control characters.
-func printable(_ text: String, limit: Int = 1000) -> String {
+package func printable(_ text: String, limit: Int = 1000) -> String {
     String(
         text.unicodeScalars.prefix(limit).map { scalar -> Character in
             switch scalar.properties.generalCategory {
