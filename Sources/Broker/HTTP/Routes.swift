@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BrokerProtocol
+internal import Hummingbird
+internal import NIOCore
+internal import NIOPosix
+internal import PinKit
+
+/// The protocol's paths (docs/spec/broker.md): reads a body, asks the unsealer on a thread that may block, writes a body.
+struct Routes: Sendable {
+    /// From the first byte of a request's head until its body is complete.
+    static let bodyDeadline: Duration = .seconds(10)
+
+    let unsealer: Unsealer
+    let gate: Gate
+    let threads: NIOThreadPool
+    let log: DecisionLog
+    let clock: @Sendable () -> Int64
+
+    func router() -> Router<BrokerRequestContext> {
+        let router = Router(context: BrokerRequestContext.self)
+        router.add(middleware: KBSErrors(log: log))
+        router.get("healthz") { _, _ in Response.text("ok\n") }
+        router.post("kbs/v0/auth") { request, context in try await auth(request, context) }
+        router.post("kbs/v0/unseal") { request, context in try await unseal(request, context) }
+        return router
+    }
+
+    private func auth(_ request: Request, _ context: BrokerRequestContext) async throws -> Response {
+        _ = try await message(AuthRequest.self, in: request)
+        let challenge = try unsealer.challenge(at: clock())
+        var response = Response.json(challenge.body)
+        // KBS clients want one. No Expires: a guest in its initrd has the wrong time and would drop it at once.
+        response.headers[.setCookie] = "kbs-session-id=\(Hex.encode(try Random.bytes(16)))"
+        return response
+    }
+
+    private func unseal(_ request: Request, _ context: BrokerRequestContext) async throws -> Response {
+        let message = try await message(UnsealRequest.self, in: request)
+        let remote = context.remote
+        let unsealed = try await gate.pass {
+            try await threads.runIfActive { try unsealer.unseal(message, from: remote, at: clock()) }
+        }
+        log.note(unsealed.decisions)
+        return .json(unsealed.response.body)
+    }
+
+    /// The request's body, bounded in size and time, as a message.
+    private func message<M: Message>(_ type: M.Type, in request: Request) async throws -> M {
+        let body = try await withDeadline(Routes.bodyDeadline) {
+            try await request.body.collect(upTo: M.maximumLength)
+        }
+        do throws(JSONError) {
+            return try M(body: Array(body.readableBytesView))
+        } catch {
+            throw Rejection(.malformedRequest, error.description)
+        }
+    }
+}
+
+/// Limits of one broker. How long a message may be, and what it may hold, is BrokerProtocol's.
+enum Limits {
+    /// Requests that are being decided or wait for a thread; more are told to come back.
+    static let requests = 256
+    /// Open connections.
+    static let connections = 512
+    /// Seconds after which a connection without traffic is closed.
+    static let idleSeconds: Int64 = 30
+}
+
+extension Response {
+    static func json(_ body: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
+        Response(
+            status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+    }
+
+    static func text(_ text: String) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+}
+
+/// Runs `body`, and gives up on it with ``DeadlinePassed`` after `limit`.
+func withDeadline<Value: Sendable>(
+    _ limit: Duration, _ body: @escaping @Sendable () async throws -> Value
+) async throws -> Value {
+    try await withThrowingTaskGroup(of: Value.self) { group in
+        defer { group.cancelAll() }
+        group.addTask(operation: body)
+        group.addTask {
+            try await Task.sleep(for: limit)
+            throw DeadlinePassed()
+        }
+        guard let first = try await group.next() else { throw CancellationError() }
+        return first
+    }
+}
+
+struct DeadlinePassed: Error {}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+public import BrokerProtocol
+internal import FileIO
+internal import Glibc
+internal import PinKit
+
+/// The directory that is a broker: its keys, its database, and what its owners need to know about it.
+///
+/// | file | mode | holds |
+/// |---|---|---|
+/// | `envelope.jwk` | 0600 | the private P-256 key that envelopes are encrypted to |
+/// | `nonce.key` | 0600 | 32 bytes that seal nonces; replicas share them |
+/// | `tls-key.pem`, `tls-cert.pem` | 0600, 0644 | the self-made TLS identity, where there is one |
+/// | `public.json` | 0644 | for owners: address, public key, TLS pin |
+/// | `broker.sqlite` | 0600 | owners, revocations, the audit log |
+public struct BrokerDirectory: Sendable {
+    public let path: String
+
+    public init(_ path: String) { self.path = path }
+
+    public var publicFile: String { "\(path)/public.json" }
+    package var tlsCertificate: String { "\(path)/tls-cert.pem" }
+    package var tlsKey: String { "\(path)/tls-key.pem" }
+    package var envelopeKey: String { "\(path)/envelope.jwk" }
+    package var nonceKey: String { "\(path)/nonce.key" }
+    package var database: String { "\(path)/broker.sqlite" }
+
+    /// Makes a new broker at `path`, which must not exist or be empty, and returns what its owners need.
+    ///
+    /// `selfSigned` false leaves the TLS identity out, for a broker whose certificate comes from elsewhere. Nothing is ever
+    /// overwritten; what a failed attempt wrote is removed again.
+    public static func create(
+        at path: String, url: BrokerURL, selfSigned: Bool, now: Int64
+    ) throws(BrokerError) -> PublicDescription {
+        let directory = BrokerDirectory(path)
+        try directory.claim()
+        do throws(BrokerError) {
+            return try directory.fill(url: url, selfSigned: selfSigned, now: now)
+        } catch {
+            directory.removeFiles()
+            throw error
+        }
+    }
+
+    /// What `public.json` says.
+    public func publicDescription() throws(BrokerError) -> PublicDescription {
+        try requireBroker()
+        return try PublicDescription(parsing: KeyFile.readText(publicFile), at: publicFile)
+    }
+
+    /// The keys of a broker that `create` made.
+    public func loadKeys() throws(BrokerError) -> BrokerKeys {
+        try requireBroker()
+        return try BrokerKeys(envelope: envelopeKey, nonce: nonceKey)
+    }
+
+    /// The TLS identity that `create` made.
+    public func selfMadeTLS() throws(BrokerError) -> BrokerServer.Transport {
+        guard FileIO.exists(tlsKey) else {
+            throw BrokerError("\(path) has no TLS key of its own", hint: "serve with --tls-cert CHAIN.pem --tls-key KEY.pem")
+        }
+        try KeyFile.requirePrivate(tlsKey)
+        return .tls(certificate: tlsCertificate, key: tlsKey)
+    }
+
+    /// Whether guests that follow `public.json` will accept this certificate: its key is the one pinned there, or none is.
+    public func pins(certificate path: String) throws(BrokerError) -> Bool {
+        guard let pin = try publicDescription().tls else { return true }
+        return try TLSIdentity.pin(ofCertificate: KeyFile.readText(path)) == pin
+    }
+
+    /// Throws unless `create` has finished here.
+    func requireBroker() throws(BrokerError) {
+        guard FileIO.exists(publicFile) else {
+            throw BrokerError("\(path) is not a broker's directory", hint: "make one with: cvm-clevis-broker init \(path)")
+        }
+    }
+
+    private func claim() throws(BrokerError) {
+        let names = try BrokerError.wrapping { () throws(FileError) in
+            try FileIO.makeDirectory(path, mode: 0o700)
+            return try FileIO.names(in: path)
+        }
+        guard names.isEmpty else {
+            throw BrokerError(
+                "\(path) is not empty (\(names.sorted()[0])): nothing was changed",
+                hint: "a broker's keys are made once; choose another directory for another broker")
+        }
+    }
+
+    /// `public.json` comes last: where it is, everything is.
+    private func fill(
+        url: BrokerURL, selfSigned: Bool, now: Int64
+    ) throws(BrokerError) -> PublicDescription {
+        let envelope = try BrokerKeys.generate(envelope: envelopeKey, nonce: nonceKey)
+        try KeyFile.create(database, secret: SecretBytes(copyingPublic: []))
+        _ = try Store(at: database)
+        var pin: [UInt8]?
+        if selfSigned {
+            let identity = try TLSIdentity.selfSigned(host: url.host, now: now)
+            try KeyFile.create(tlsKey, secret: identity.key)
+            try KeyFile.create(tlsCertificate, text: identity.certificate)
+            pin = identity.pin
+        }
+        let description = PublicDescription(url: url, broker: envelope, tls: pin)
+        try KeyFile.create(publicFile, text: description.json.pretty + "\n")
+        return description
+    }
+
+    private func removeFiles() {
+        for file in [
+            publicFile, tlsCertificate, tlsKey, envelopeKey, nonceKey, database, database + "-wal", database + "-shm",
+        ] {
+            unsafe unlink(file)
+        }
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import GRDB
+internal import PinKit
+
+/// Something that gets no share any more, however good its evidence.
+public struct Revocation: Sendable, Equatable {
+    public enum Subject: Sendable, Equatable {
+        /// A binding of one owner, by the `id` in its header: 22 characters of base64url.
+        case binding(String, owner: String)
+        /// A processor, by the bytes of CHIP_ID in base64url: for one owner (a thumbprint), or for everybody.
+        case chip(String, owner: String?)
+    }
+
+    public let subject: Subject
+    /// Seconds since 1970.
+    public let revokedAt: Int64
+    /// Why, in the operator's words.
+    public let note: String
+}
+
+extension Store {
+    /// Revokes, for good: there is no way back but another binding.
+    public func revoke(_ subject: Revocation.Subject, note: String, at now: Int64) throws(BrokerError) {
+        try Store.requireForm(of: subject)
+        try write("revoke") { database in
+            let columns = Store.columns(of: subject)
+            let known = try Store.isRevoked(subject, database)
+            guard !known else { throw BrokerError("\(columns.kind) \(columns.value) is revoked already") }
+            try database.execute(
+                sql: "INSERT INTO revocation (kind, owner, value, revoked_at, note) VALUES (?, ?, ?, ?, ?)",
+                arguments: [columns.kind, columns.owner, columns.value, now, note])
+        }
+    }
+
+    /// All revocations, oldest first.
+    public func revocations() throws(BrokerError) -> [Revocation] {
+        try read("list revocations") { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM revocation ORDER BY revoked_at, kind, value").map { row in
+                let owner: String = row["owner"]
+                let subject: Revocation.Subject =
+                    row["kind"] as String == "binding"
+                    ? .binding(row["value"], owner: owner) : .chip(row["value"], owner: owner.isEmpty ? nil : owner)
+                return Revocation(subject: subject, revokedAt: row["revoked_at"], note: row["note"])
+            }
+        }
+    }
+
+    static func isRevoked(_ subject: Revocation.Subject, _ database: Database) throws -> Bool {
+        let columns = columns(of: subject)
+        return try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 FROM revocation WHERE kind = ? AND owner = ? AND value = ?)",
+            arguments: [columns.kind, columns.owner, columns.value]) ?? false
+    }
+
+    private static func columns(of subject: Revocation.Subject) -> (kind: String, owner: String, value: String) {
+        switch subject {
+        case .binding(let id, let owner): ("binding", owner, id)
+        case .chip(let chip, let owner): ("chip", owner ?? "", chip)
+        }
+    }
+
+    private static func requireForm(of subject: Revocation.Subject) throws(BrokerError) {
+        switch subject {
+        case .binding(let id, _):
+            guard Base64URL.decode(id)?.count == 16 else {
+                throw BrokerError(
+                    "\(id) is not a binding's id", hint: "22 characters, as in: cvm-clevis luks list, or the audit log")
+            }
+        case .chip(let chip, _):
+            guard Base64URL.decode(chip)?.count == 64 else {
+                throw BrokerError(
+                    "\(chip) is not a chip's id", hint: "64 bytes in base64url (86 characters), as in the audit log")
+            }
+        }
+    }
+}

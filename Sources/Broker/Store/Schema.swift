@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import GRDB
+
+/// The tables, one migration per change. A migration that was released is never edited: a new one follows it.
+enum Schema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("v1") { database in
+            try database.execute(sql: owners)
+            try database.execute(sql: revocations)
+            try database.execute(sql: audit)
+        }
+        return migrator
+    }
+
+    private static let owners = """
+        CREATE TABLE owner (
+            thumbprint TEXT NOT NULL PRIMARY KEY,
+            name       TEXT NOT NULL UNIQUE,
+            jwk        TEXT NOT NULL,
+            enrolled_at INTEGER NOT NULL,
+            not_before INTEGER NOT NULL
+        ) STRICT;
+        """
+
+    /// `owner` is empty where a chip is revoked for everybody. No reference to `owner`: what was revoked stays revoked when an
+    /// owner is removed and enrolled again.
+    private static let revocations = """
+        CREATE TABLE revocation (
+            kind  TEXT NOT NULL CHECK (kind IN ('binding', 'chip')),
+            owner TEXT NOT NULL,
+            value TEXT NOT NULL,
+            revoked_at INTEGER NOT NULL,
+            note  TEXT NOT NULL,
+            PRIMARY KEY (kind, owner, value),
+            CHECK (kind = 'chip' OR owner <> '')
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    /// Rows are only ever added. `reasons` is a JSON array of `{"predicate","expected","actual"}`.
+    private static let audit = """
+        CREATE TABLE audit (
+            id       INTEGER PRIMARY KEY AUTOINCREMENT,
+            at       INTEGER NOT NULL,
+            decision TEXT NOT NULL,
+            owner    TEXT,
+            binding  TEXT,
+            chip     TEXT,
+            remote   TEXT NOT NULL,
+            simulated INTEGER NOT NULL,
+            reason   TEXT NOT NULL,
+            reasons  TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX audit_owner ON audit (owner, id);
+        CREATE TRIGGER audit_keeps BEFORE UPDATE ON audit
+            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+        CREATE TRIGGER audit_stays BEFORE DELETE ON audit
+            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+        """
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BrokerProtocol
+internal import GRDB
+
+/// What the store knows about one envelope at the moment of a decision.
+struct Standing: Sendable {
+    /// nil where nobody of that thumbprint is enrolled.
+    let owner: Owner?
+    let isBindingRevoked: Bool
+    let isChipRevoked: Bool
+}
+
+extension Store {
+    /// One entry per header, all seen at the same moment. `chip`: CHIP_ID in base64url.
+    func standings(of headers: [EnvelopeHeader], chip: String) throws(BrokerError) -> [Standing] {
+        try read("look up owners") { database in
+            try headers.map { header in
+                let everywhere = try Store.isRevoked(.chip(chip, owner: nil), database)
+                return Standing(
+                    owner: try Store.owner(thumbprint: header.owner, database),
+                    isBindingRevoked: try Store.isRevoked(.binding(header.id, owner: header.owner), database),
+                    isChipRevoked: try everywhere || Store.isRevoked(.chip(chip, owner: header.owner), database))
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+package import BrokerProtocol
+internal import PinKit
+
+/// Decides about requests and opens envelopes: all of the broker that is neither HTTP nor storage.
+///
+/// Three questions, in this order and in three places: is the nonce ours and fresh (``NonceDesk``), is the evidence genuine
+/// and made for this request (``EvidenceCheck``), and is it what this envelope wants (``EnvelopeJudge``).
+/// Blocks for milliseconds: not for an event loop. Safe to call from many threads.
+public final class Unsealer: Sendable {
+    private let desk: NonceDesk
+    private let check: EvidenceCheck
+    private let judge: EnvelopeJudge
+    private let store: Store
+    private let budget = AuditBudget()
+
+    package init(keys: BrokerKeys, evidence check: EvidenceCheck, floors: MinimumTCB, store: Store) {
+        self.desk = NonceDesk(keys.nonces)
+        self.check = check
+        self.judge = EnvelopeJudge(key: keys.envelope, floors: floors)
+        self.store = store
+    }
+
+    /// `POST /kbs/v0/auth`.
+    package func challenge(at now: Int64) throws(Rejection) -> Challenge {
+        do throws(PinError) {
+            return Challenge(nonce: try desk.issue(at: now))
+        } catch {
+            throw Rejection(.unavailable, "cannot make a nonce")
+        }
+    }
+
+    /// `POST /kbs/v0/unseal`. Whatever it decides about an envelope is in the audit log when it returns; when the log cannot be
+    /// written, nothing is answered.
+    package func unseal(_ request: UnsealRequest, from remote: String, at now: Int64) throws(Rejection) -> Unsealed {
+        try redeem(request.nonce, at: now)
+        let evidence: VerifiedEvidence
+        do throws(EvidenceCheck.Refusal) {
+            evidence = try check.verify(request, broker: judge.keyID, at: now)
+        } catch {
+            let verdict = Verdict.refused(error.reason, error.failures)
+            let entry = AuditEntry(at: now, verdict: verdict, remote: remote, simulated: error.isSimulated)
+            if budget.take(at: now) { try record([entry]) }
+            throw Rejection(.evidenceRefused, verdict.explained, decisions: [entry])
+        }
+        return try decide(request, on: evidence, from: remote, at: now)
+    }
+
+    private func redeem(_ nonce: String, at now: Int64) throws(Rejection) {
+        do throws(NonceDesk.Rejection) {
+            try desk.redeem(Base64.decode(nonce) ?? [], at: now)
+        } catch {
+            throw Rejection(.nonceRefused, error.reason)
+        }
+    }
+
+    private func decide(
+        _ request: UnsealRequest, on evidence: VerifiedEvidence, from remote: String, at now: Int64
+    ) throws(Rejection) -> Unsealed {
+        let envelopes = request.envelopes.map(EnvelopeText.init)
+        let standings = try lookUp(envelopes.compactMap(\.header), chip: evidence.chip)
+        var remaining = standings[...]
+        var results: [UnsealResponse.Result] = []
+        var entries: [AuditEntry] = []
+        for envelope in envelopes {
+            let standing = envelope.header == nil ? nil : remaining.popFirst()
+            let judgement = judge.judge(envelope, standing, on: evidence, answering: request.guestKey)
+            results.append(judgement.result)
+            entries.append(
+                AuditEntry(
+                    at: now, verdict: judgement.verdict, owner: envelope.header?.owner, binding: envelope.header?.id,
+                    chip: evidence.chip, remote: remote, simulated: evidence.isSimulated))
+        }
+        try record(entries)
+        return Unsealed(response: UnsealResponse(results: results), decisions: entries)
+    }
+
+    private func lookUp(_ headers: [EnvelopeHeader], chip: String) throws(Rejection) -> [Standing] {
+        do throws(BrokerError) {
+            return try store.standings(of: headers, chip: chip)
+        } catch {
+            throw Rejection(.unavailable, "the broker cannot read its store", cause: error)
+        }
+    }
+
+    private func record(_ entries: [AuditEntry]) throws(Rejection) {
+        do throws(BrokerError) {
+            try store.record(entries)
+        } catch {
+            throw Rejection(.unavailable, "the broker cannot write its audit log", cause: error)
+        }
+    }
+}
+
+/// An answer, with the decisions in it.
+package struct Unsealed: Sendable {
+    package let response: UnsealResponse
+    package let decisions: [AuditEntry]
+}
+
+/// A request that gets no results: the status and words of its answer, the decision if there was one, and what only
+/// the operator sees.
+package struct Rejection: Error, Sendable {
+    package let variant: KBSError.Variant
+    package let detail: String
+    package let decisions: [AuditEntry]
+    package let cause: BrokerError?
+
+    init(_ variant: KBSError.Variant, _ detail: String, decisions: [AuditEntry] = [], cause: BrokerError? = nil) {
+        self.variant = variant
+        self.detail = printable(detail)
+        self.decisions = decisions
+        self.cause = cause
+    }
+}
