@@ -16,6 +16,7 @@ let package = Package(
     name: "cvm-clevis",
     products: [
         .executable(name: "cvm-clevis", targets: ["cvm-clevis"]),
+        .executable(name: "cvm-clevis-broker", targets: ["cvm-clevis-broker"]),
         .executable(name: "cvm-clevis-unlock", targets: ["cvm-clevis-unlock"]),
     ],
     dependencies: [
@@ -86,6 +87,13 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "cvm-clevis-broker",
+            dependencies: [
+                "Broker", "BrokerProtocol", "FileIO", "PinKit",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
 
         // Tests mirror Sources.
         .testTarget(name: "PinKitTests", dependencies: ["PinKit"], swiftSettings: strict),
@@ -114,5 +122,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TEESimulatorTests", dependencies: ["TEESimulator", "TEE", "PinKit", "COpenSSL"], swiftSettings: strict),
+        .testTarget(
+            name: "BrokerTests",
+            dependencies: ["Broker", "BrokerProtocol", "PinKit", "TEESimulator", "cvm-clevis-broker"], swiftSettings: strict),
     ]
 )

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Broker
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answer guests until SIGTERM or SIGINT.",
+        discussion: """
+            Prints one line on standard output when it accepts connections; decisions go to standard error, one line each, and
+            into the audit log. Other commands may be used on DIR meanwhile, and take effect at once.
+
+            Example:
+              cvm-clevis-broker serve /srv/broker --listen 0.0.0.0:8443 --minimum-tcb genoa=0a00000000000e4d
+            """)
+
+    @OptionGroup var target: DirectoryArgument
+
+    @Option(help: "ADDRESS:PORT; port 0 lets the system choose.")
+    var listen = "127.0.0.1:8443"
+
+    @Option(help: ArgumentHelp("PEM file: certificate chain, leaf first, in place of the self-made one.", valueName: "file"))
+    var tlsCert: String?
+
+    @Option(help: ArgumentHelp("PEM file: the key of --tls-cert.", valueName: "file"))
+    var tlsKey: String?
+
+    @Flag(help: "Plain HTTP; for loopback addresses only.")
+    var noTLS = false
+
+    @Option(
+        help: ArgumentHelp(
+            "A product's lowest TCB, 16 hex digits as in a report; may be given once per product.", valueName: "product=tcb")
+    )
+    var minimumTcb: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "DANGER: also believe this simulator's evidence (cvm-tee-sim trust). For trying things out.", valueName: "dir"))
+    var trustSimulator: String?
+
+    func validate() throws {
+        guard (tlsCert == nil) == (tlsKey == nil) else { throw ValidationError("--tls-cert and --tls-key go together") }
+        guard !noTLS || tlsCert == nil else { throw ValidationError("--no-tls and --tls-cert exclude each other") }
+    }
+
+    func run() async throws {
+        let configuration = BrokerConfiguration(
+            directory: target.directory, minimumTCB: minimumTcb, simulatorTrust: trustSimulator)
+        let unsealer = try configuration.makeUnsealer()
+        let server = try BrokerServer(unsealer, address: ListenAddress(listen), transport: transport())
+        if let trustSimulator { warnAboutSimulator(trustSimulator) }
+        try await server.run { url in printNow("listening on \(url)") }
+    }
+
+    private func transport() throws -> BrokerServer.Transport {
+        if noTLS { return .plain }
+        if let tlsCert, let tlsKey {
+            if try !target.directory.pins(certificate: tlsCert) {
+                printError(
+                    "cvm-clevis-broker: warning: \(target.directory.publicFile) tells owners to pin another TLS key than \(tlsCert)'s: their guests will not connect"
+                )
+            }
+            return .tls(certificate: tlsCert, key: tlsKey)
+        }
+        return try target.directory.selfMadeTLS()
+    }
+
+    private func warnAboutSimulator(_ directory: String) {
+        printError(
+            """
+            ***************************************************************************
+            ** WARNING: this broker believes a SIMULATOR.                            **
+            ** Anybody can make its evidence: every share that this broker can open  **
+            ** goes to whoever asks for it. For tests and demonstrations only.       **
+            ***************************************************************************
+            trusted: \(directory)
+            """)
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+import Broker
+import BrokerProtocol
+import Foundation
+import PinKit
+import Testing
+
+/// The program on a real socket with TLS, asked with curl: a client that shares no code with us.
+@Suite struct ServerTests {
+    let scratch: TemporaryDirectory
+    var directory: String { scratch.path + "/broker" }
+
+    init() throws {
+        scratch = try TemporaryDirectory()
+        let made = try BrokerProcess.run(["init", directory])
+        try #require(made.status == 0, "\(made.errors)")
+    }
+
+    /// Status and body.
+    private func curl(_ url: String, _ arguments: [String] = [], body: String? = nil) throws -> (
+        status: String, body: String
+    ) {
+        var arguments = ["-sS", "--cacert", directory + "/tls-cert.pem", "-w", "\n%{http_code}"] + arguments
+        if body != nil { arguments += ["--data-binary", "@-"] }
+        let output = try BrokerProcess.run("/usr/bin/curl", arguments + [url], input: body ?? "")
+        guard output.status == 0 else { throw Missing(what: "curl's success: \(output.errors)") }
+        let lines = output.output.split(separator: "\n", omittingEmptySubsequences: false)
+        return (String(lines.last ?? ""), lines.dropLast().joined(separator: "\n"))
+    }
+
+    private func errorName(_ body: String) throws -> String { try KBSError(body: Array(body.utf8)).name }
+
+    @Test func `a handshake over TLS with the pinned key, and a graceful end`() throws {
+        let broker = try ServingBroker(directory: directory)
+        let pin = try BrokerDirectory(directory).publicDescription().tls.orThrow("a pin")
+        let answer = try curl(
+            broker.url + "/kbs/v0/auth", ["--pinnedpubkey", "sha256//\(Base64.encode(pin))"],
+            body: #"{"version":"0.4.0","tee":"snp","extra-params":{"supported-hash-algorithms":["sha384"]}}"#)
+        #expect(answer.status == "200")
+        let challenge = try Challenge(body: Array(answer.body.utf8))
+        #expect(Base64.decode(challenge.nonce)?.count == 32)
+        #expect(try curl(broker.url + "/healthz").body == "ok\n")
+        #expect(broker.stop() == 0)
+    }
+
+    @Test func `the cookie of auth has no Expires`() throws {
+        let broker = try ServingBroker(directory: directory)
+        let answer = try curl(
+            broker.url + "/kbs/v0/auth", ["-i"], body: #"{"version":"0.4.0","tee":"snp","extra-params":""}"#)
+        let cookie = try answer.body.split(whereSeparator: \.isNewline).first { $0.lowercased().hasPrefix("set-cookie:") }
+            .orThrow("a cookie")
+        #expect(cookie.contains("kbs-session-id=") && !cookie.lowercased().contains("expires"))
+    }
+
+    @Test func `what is no request gets the protocol's errors`() throws {
+        let broker = try ServingBroker(directory: directory)
+        let cases: [(path: String, body: String?, status: String, name: String)] = [
+            ("auth", "{", "400", "MalformedRequest"),
+            ("auth", #"{"version":"0.1.0","tee":"snp","extra-params":""}"#, "400", "MalformedRequest"),
+            ("auth", #"{"version":"0.4.0","tee":"sample","extra-params":""}"#, "400", "MalformedRequest"),
+            ("auth", String(repeating: " ", count: 5000), "413", "BodyTooLarge"),
+            ("unseal", "{}", "400", "MalformedRequest"),
+            ("unseal", String(repeating: " ", count: 800 << 10), "413", "BodyTooLarge"),
+            ("unseal", nil, "404", "NotFound"),
+            ("attest", "{}", "404", "NotFound"),
+        ]
+        for (path, body, status, name) in cases {
+            let answer = try curl("\(broker.url)/kbs/v0/\(path)", body: body)
+            #expect(answer.status == status, "\(path) \(body?.prefix(60) ?? "")")
+            #expect(try errorName(answer.body) == name)
+        }
+    }
+
+    @Test func `a peer cannot write lines of its own into the log`() throws {
+        let broker = try ServingBroker(directory: directory)
+        let body = #"{"version":"0.4.0","tee":"snp","extra-params":"","x\n2026-01-01 granted":1}"#
+        #expect(try curl(broker.url + "/kbs/v0/auth", body: body).status == "400")
+        let lines = try broker.logged().split(separator: "\n")
+        #expect(lines.count == 1 && lines[0].contains("unknown member x?2026-01-01 granted"))
+    }
+
+    // MARK: - The whole exchange
+
+    /// An envelope of a new owner, whom the broker knows as alice.
+    private func envelope(protecting share: [UInt8]) throws -> Envelope {
+        let description = try BrokerDirectory(directory).publicDescription()
+        let owner = try SigningKey.generate()
+        let added = try BrokerProcess.run(["owner", "add", directory, "alice", "-"], input: owner.publicKey.jwk.canonical)
+        try #require(added.status == 0, "\(added.errors)")
+        return try Envelope.seal(
+            SecretBytes(copyingPublic: share), to: description.broker, by: owner, platform: .snp,
+            id: Base64URL.encode(Random.bytes(16)), issuedAt: systemSeconds(), policy: Stage.policy, tls: description.tls,
+            url: description.url)
+    }
+
+    private func unseal(
+        _ envelope: Envelope, with guest: AgreementKey, at broker: ServingBroker
+    ) throws -> (status: String, body: String) {
+        let auth = try curl(broker.url + "/kbs/v0/auth", body: String(decoding: AuthRequest(tee: .snp).body, as: UTF8.self))
+        let request = try SimulatedGuest(key: guest).request(
+            [envelope.message.compact], to: BrokerDirectory(directory).publicDescription().broker,
+            nonce: Challenge(body: Array(auth.body.utf8)).nonce)
+        return try curl(broker.url + "/kbs/v0/unseal", body: String(decoding: request.body, as: UTF8.self))
+    }
+
+    @Test func `a share travels from owner to guest, and the broker says that it believed a simulator`() throws {
+        try SimulatedGuest.writeTrust(to: scratch.path + "/trust")
+        // Enrolled while it serves.
+        let broker = try ServingBroker(directory: directory, ["--trust-simulator", scratch.path + "/trust"])
+        let envelope = try envelope(protecting: [1, 2, 3])
+        let guest = try AgreementKey.generate()
+        let answer = try unseal(envelope, with: guest, at: broker)
+        #expect(answer.status == "200")
+        let response = try UnsealResponse(body: Array(answer.body.utf8))
+        guard case .answer(let message) = response.results.first else { throw Missing(what: "an answer: \(answer.body)") }
+        #expect(try Answer.open(message, with: guest, answering: envelope).equals(SecretBytes(copyingPublic: [1, 2, 3])))
+
+        let log = try broker.logged()
+        #expect(log.contains("WARNING: this broker believes a SIMULATOR"))
+        #expect(log.contains("granted") && log.contains("simulated=true") && log.contains(envelope.header.id))
+        let audit = try BrokerProcess.run(["audit", directory, "--owner", "alice", "--json"])
+        let entry = try JSON(parsing: audit.output)
+        #expect(entry["decision"]?.string == "granted" && entry["binding"]?.string == envelope.header.id)
+        #expect(entry["simulated"]?.bool == true && entry["remote"]?.string == "127.0.0.1")
+    }
+
+    @Test func `without that option the same exchange ends with 403`() throws {
+        let broker = try ServingBroker(directory: directory)
+        let answer = try unseal(envelope(protecting: [1, 2, 3]), with: AgreementKey.generate(), at: broker)
+        #expect(answer.status == "403")
+        #expect(try errorName(answer.body) == "EvidenceRefused")
+        let audit = try BrokerProcess.run(["audit", directory])
+        #expect(audit.output.contains("refused") && audit.output.contains("the evidence is not genuine"))
+    }
+
+    // MARK: - Commands
+
+    @Test func `without TLS only this machine is served`() throws {
+        let output = try BrokerProcess.run(["serve", directory, "--listen", "0.0.0.0:0", "--no-tls"])
+        #expect(output.status == 1)
+        #expect(output.errors.hasPrefix("cvm-clevis-broker: error: 0.0.0.0 is not a loopback address"))
+    }
+
+    @Test func `plain HTTP on loopback works when asked for`() throws {
+        let broker = try ServingBroker(directory: directory, ["--no-tls"])
+        #expect(broker.url.hasPrefix("http://127.0.0.1:"))
+        #expect(try curl(broker.url + "/healthz").status == "200")
+    }
+
+    @Test func `owners and revocations go in and come out`() throws {
+        let key = try SigningKey.generate().publicKey
+        let added = try BrokerProcess.run(["owner", "add", directory, "alice", "-"], input: key.jwk.canonical)
+        #expect(added.status == 0 && added.output == "enrolled alice \(key.thumbprint)\n")
+        #expect(try BrokerProcess.run(["owner", "list", directory]).output.contains(key.thumbprint))
+        let id = Base64URL.encode(try Random.bytes(16))
+        let revoked = try BrokerProcess.run(["revoke", "binding", directory, "alice", id, "--note", "lost"])
+        #expect(revoked.status == 0, "\(revoked.errors)")
+        #expect(
+            try BrokerProcess.run(["revoke", "list", directory]).output.contains("binding \(id) of \(key.thumbprint)  lost"))
+        #expect(try BrokerProcess.run(["owner", "remove", directory, "alice"]).status == 0)
+        #expect(try BrokerProcess.run(["owner", "list", directory]).output.isEmpty)
+    }
+
+    @Test func `a private key is not enrolled`() throws {
+        let jwk = try AgreementKey.generate().jwk()
+        let text = unsafe jwk.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+        let output = try BrokerProcess.run(["owner", "add", directory, "alice", "-"], input: text)
+        #expect(output.status == 1)
+        #expect(output.errors.contains("d: is a private key"))
+    }
+
+    @Test(arguments: [
+        ["owner", "list", "/nonexistent"], ["serve", "/nonexistent"], ["init", "/proc/broker"],
+        ["init", "/nonexistent/broker", "--url", "ftp://x"],
+    ])
+    func `a failure is one line and exit status 1`(arguments: [String]) throws {
+        let output = try BrokerProcess.run(arguments)
+        #expect(output.status == 1 && output.output.isEmpty)
+        let lines = output.errors.split(separator: "\n")
+        #expect(lines.count <= 2 && lines.first?.hasPrefix("cvm-clevis-broker: error: ") == true)
+        #expect(lines.dropFirst().allSatisfy { $0.hasPrefix("cvm-clevis-broker: hint: ") })
+    }
+
+    @Test(arguments: [
+        [], ["init"], ["owner"], ["owner", "add"], ["owner", "list"], ["owner", "remove"], ["owner", "not-before"],
+        ["revoke"],
+        ["revoke", "binding"], ["revoke", "chip"], ["revoke", "list"], ["audit"], ["serve"],
+    ])
+    func `every command explains itself with an example`(command: [String]) throws {
+        let output = try BrokerProcess.run(command + ["--help"])
+        #expect(output.status == 0 && output.output.contains("Example:\n  cvm-clevis-broker"))
+    }
+}

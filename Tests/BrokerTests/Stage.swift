@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import Broker
+import BrokerProtocol
+import PinKit
+import TEESimulator
+
+/// A broker without a socket that believes the simulator, an enrolled owner, and a guest with simulated evidence.
+final class Stage {
+    let scratch: TemporaryDirectory
+    let broker: AgreementKey
+    let store: Store
+    let owner: SigningKey
+    let guest: AgreementKey
+    let unsealer: Unsealer
+    let now = systemSeconds()
+    let remote = "192.0.2.7"
+    /// What an envelope of the stage protects; distinct enough to be searched for.
+    let share = Array("a share that nobody may see ".utf8) + (0..<16)
+
+    init(floors: [String] = [], trustsSimulator: Bool = true) throws {
+        scratch = try TemporaryDirectory()
+        broker = try AgreementKey.generate()
+        store = try Store(at: scratch.path + "/broker.sqlite")
+        owner = try SigningKey.generate()
+        guest = try AgreementKey.generate()
+        try store.enrol("alice", owner.publicKey, at: now)
+        let trust = scratch.path + "/trust"
+        try SimulatedGuest.writeTrust(to: trust)
+        unsealer = Unsealer(
+            keys: BrokerKeys(envelope: broker, nonces: try SecretBytesBox().sealer()),
+            evidence: try EvidenceCheck(simulatorTrust: trustsSimulator ? trust : nil), floors: try MinimumTCB(floors),
+            store: store)
+    }
+
+    /// What a default simulated guest fulfils.
+    static let policy: JSON = policy(measurement: SNPSettings.defaultMeasurement)
+
+    static func policy(measurement: [UInt8], _ more: JSONObject = [:]) -> JSON {
+        var members: JSONObject = [
+            "covers": ["firmware", "kernel", "initrd", "cmdline"],
+            "measurement": [.string(Base64URL.encode(measurement))],
+        ]
+        for member in more.members { members[member.name] = member.value }
+        return .object(members)
+    }
+
+    func envelope(
+        by owner: SigningKey? = nil, to broker: PublicKey? = nil, policy: JSON = Stage.policy, issuedAt: Int64? = nil
+    ) throws -> Envelope {
+        try Envelope.seal(
+            SecretBytes(copyingPublic: share), to: broker ?? self.broker.publicKey, by: owner ?? self.owner, platform: .snp,
+            id: Base64URL.encode(Random.bytes(16)), issuedAt: issuedAt ?? now, policy: policy, tls: nil,
+            url: BrokerURL("https://broker.example"))
+    }
+
+    /// See ``SimulatedGuest``; with a fresh nonce where none is given.
+    func request(
+        _ envelopes: [String], nonce: String? = nil, evidenceFor named: [String]? = nil,
+        settings: SNPSettings = SNPSettings(),
+        flipping: [Int] = []
+    ) throws -> UnsealRequest {
+        try SimulatedGuest(key: guest).request(
+            envelopes, to: broker.publicKey, nonce: nonce ?? unsealer.challenge(at: now).nonce, evidenceFor: named,
+            settings: settings, flipping: flipping)
+    }
+
+    func unseal(_ request: UnsealRequest, at moment: Int64? = nil) throws -> [UnsealResponse.Result] {
+        try unsealer.unseal(request, from: remote, at: moment ?? now).response.results
+    }
+
+    /// Asks for one envelope and returns why it stayed closed.
+    func denial(of envelope: Envelope, settings: SNPSettings = SNPSettings()) throws -> UnsealResponse.Denial {
+        try denial(of: envelope.message.compact, settings: settings)
+    }
+
+    func denial(of envelope: String, settings: SNPSettings = SNPSettings()) throws -> UnsealResponse.Denial {
+        guard case .denied(let denial) = try unseal(request([envelope], settings: settings)).first else {
+            throw Missing(what: "a denial")
+        }
+        return denial
+    }
+
+    /// The share in an answer, as the guest gets it.
+    func open(_ result: UnsealResponse.Result, answering envelope: Envelope) throws -> [UInt8] {
+        guard case .answer(let message) = result else { throw Missing(what: "an answer, not \(result)") }
+        let share = try Answer.open(message, with: guest, answering: envelope)
+        return unsafe share.withUnsafeBytes { unsafe [UInt8]($0) }
+    }
+}

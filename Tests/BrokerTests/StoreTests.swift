@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+import Broker
+import PinKit
+import Testing
+
+@Suite struct StoreTests {
+    let directory: TemporaryDirectory
+    let store: Store
+    let key: PublicKey
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        store = try Store(at: directory.path + "/broker.sqlite")
+        key = try SigningKey.generate().publicKey
+    }
+
+    // MARK: - Owners
+
+    @Test func `an enrolled owner is found by name and by thumbprint, also by the next process`() throws {
+        let owner = try store.enrol("alice", key, at: 1000)
+        let again = try Store(at: directory.path + "/broker.sqlite")
+        #expect(try again.owner("alice") == owner)
+        #expect(try again.owner(key.thumbprint) == owner)
+        #expect(owner.key == key && owner.enrolledAt == 1000 && owner.notBefore == 0)
+    }
+
+    @Test func `a name or a key is enrolled once`() throws {
+        try store.enrol("alice", key, at: 1000)
+        let other = try SigningKey.generate().publicKey
+        #expect(throws: BrokerError.self) { try store.enrol("alice", other, at: 1000) }
+        #expect(throws: BrokerError.self) { try store.enrol("bob", key, at: 1000) }
+        #expect(try store.owners().map(\.name) == ["alice"])
+    }
+
+    @Test(arguments: ["", " alice", "alice ", "a\nb", "a\u{1b}[31mb", String(repeating: "x", count: 65)])
+    func `a name that would spoil a log line is refused`(name: String) {
+        #expect(throws: BrokerError.self) { try store.enrol(name, key, at: 1000) }
+    }
+
+    @Test func `a removed owner is gone, and removing twice is an error`() throws {
+        try store.enrol("alice", key, at: 1000)
+        #expect(try store.remove(owner: "alice").key == key)
+        #expect(try store.owners().isEmpty)
+        #expect(throws: BrokerError("no owner alice is enrolled", hint: "see: cvm-clevis-broker owner list DIR")) {
+            try store.remove(owner: "alice")
+        }
+    }
+
+    @Test func `not-before is kept`() throws {
+        try store.enrol("alice", key, at: 1000)
+        try store.setNotBefore(2000, ofOwner: key.thumbprint)
+        #expect(try store.owner("alice").notBefore == 2000)
+    }
+
+    // MARK: - Revocations
+
+    @Test func `revocations are listed as they were made, and outlive their owner`() throws {
+        let id = Base64URL.encode(try Random.bytes(16))
+        let chip = Base64URL.encode(try Random.bytes(64))
+        try store.enrol("alice", key, at: 1000)
+        try store.revoke(.binding(id, owner: key.thumbprint), note: "stolen", at: 1001)
+        try store.revoke(.chip(chip, owner: nil), note: "", at: 1002)
+        try store.remove(owner: "alice")
+        let list = try store.revocations()
+        #expect(list.map(\.subject) == [.binding(id, owner: key.thumbprint), .chip(chip, owner: nil)])
+        #expect(list.map(\.note) == ["stolen", ""])
+    }
+
+    @Test func `what is no id is not revoked`() {
+        #expect(throws: BrokerError.self) { try store.revoke(.binding("disk1", owner: key.thumbprint), note: "", at: 1) }
+        #expect(throws: BrokerError.self) { try store.revoke(.chip("AAAA", owner: nil), note: "", at: 1) }
+    }
+
+    @Test func `revoking twice is an error that says so`() throws {
+        let id = Base64URL.encode(try Random.bytes(16))
+        try store.revoke(.binding(id, owner: key.thumbprint), note: "", at: 1)
+        #expect(throws: BrokerError("binding \(id) is revoked already")) {
+            try store.revoke(.binding(id, owner: key.thumbprint), note: "", at: 2)
+        }
+    }
+
+    // MARK: - The audit log
+
+    @Test func `entries come back as they went in, the last ones, oldest first`() throws {
+        let failure = FailedPredicate(predicate: "vmpl", expected: "0", actual: "2")
+        let entries = (1...5).map { index in
+            AuditEntry(
+                at: Int64(index), verdict: Verdict(decision: .refused, reason: "no", failures: [failure]),
+                owner: index == 1 ? nil : "owner\(index % 2)", binding: "b\(index)", chip: "c", remote: "::1",
+                simulated: index == 3)
+        }
+        try store.record(entries)
+        #expect(try store.auditEntries(last: 3) == Array(entries[2...]))
+        #expect(try store.auditEntries(last: 10, owner: "owner1") == [entries[2], entries[4]])
+    }
+
+    @Test func `an entry is neither changed nor deleted`() throws {
+        try store.record([
+            AuditEntry(at: 1, verdict: Verdict(decision: .granted, reason: ""), remote: "::1", simulated: false)
+        ])
+        for statement in ["UPDATE audit SET decision = 'refused'", "DELETE FROM audit"] {
+            let error = #expect(throws: BrokerError.self) { try store.execute(statement) }
+            #expect(error?.message == "cannot run a statement: the audit log is append-only")
+        }
+    }
+
+    // MARK: - Migrations
+
+    @Test func `opening twice changes nothing`() throws {
+        try store.enrol("alice", key, at: 1000)
+        let tables = try store.schema()
+        #expect(try Store(at: directory.path + "/broker.sqlite").schema() == tables)
+        #expect(tables == ["audit", "grdb_migrations", "owner", "revocation", "sqlite_sequence"])
+    }
+
+    @Test func `a file from a newer version is refused`() throws {
+        try store.execute("INSERT INTO grdb_migrations VALUES ('v999')")
+        let path = directory.path + "/broker.sqlite"
+        #expect(throws: BrokerError("\(path) was written by a newer cvm-clevis-broker", hint: "upgrade this one")) {
+            _ = try Store(at: path)
+        }
+    }
+
+    @Test func `a transaction is on the disk when it returns`() throws {
+        #expect(try store.pragma("journal_mode") == "wal")
+        #expect(try store.pragma("synchronous") == "2" /* FULL */)
+    }
+}
