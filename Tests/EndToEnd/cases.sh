@@ -29,7 +29,7 @@ note "an operator and two owners"
 expect "the broker makes its keys" cvm-clevis-broker init "$work/broker"
 expect "the simulator's chain is written" cvm-tee-sim trust "$work/simulator"
 start_broker "$work/broker" --trust-simulator "$work/simulator"
-expect "the simulator's policy is written" cvm-tee-sim policy --output "$work/policy.json"
+cvm-tee-sim measurement --json >"$work/policy.json"
 expect "an owner is made" \
     cvm-clevis init --broker "$work/broker/public.json" --url "$BROKER_URL" --policy "$work/policy.json"
 
@@ -46,6 +46,24 @@ expect "one of them is removed" cvm-clevis luks unbind -d "$disk" -s 3 -f
 expect "stock clevis lists what is left" sh -c "clevis luks list -d '$disk' | wc -l | grep -qx 2"
 expect "the guest's configuration is written" \
     cvm-clevis boot-config create -d "$disk" --name root --output "$work/boot.json"
+
+note "room in a header"
+# The bar of the format: a default header (16 KiB) holds three thresholds of two attested pins each.
+full=$work/full.img
+make_image "$full" "$passphrase" >/dev/null
+for count in 1 2 3; do
+    expect "binding $count of three, a threshold of two attested pins, fits" cvm-clevis luks bind -d "$full" -k "$passphrase" \
+        -p sss -c '{"t":2,"pins":{"snp-attest":[{},{"url":"https://second.example.net:8443"}]}}'
+done
+size=$(cryptsetup token export --token-id 0 "$full" | wc -c)
+expect "its token has $size bytes, at most 3584" test "$size" -le 3584
+size=$(printf '%064d' 0 | cvm-clevis encrypt snp-attest | wc -c)
+expect "one attested share has $size characters, at most 1200" test "$size" -le 1200
+for count in 4 5; do cvm-clevis luks bind -d "$full" -k "$passphrase" -p snp-attest >/dev/null 2>&1 || true; done
+disk_before=$disk disk=$full
+reject "a token that does not fit changes nothing" 'no room' cvm-clevis luks bind -d "$full" -k "$passphrase" \
+    -p sss -c '{"t":2,"pins":{"snp-attest":[{},{}]}}'
+disk=$disk_before
 
 note "bad input to bind changes nothing"
 printf 'wrong' >"$work/wrong"
