@@ -96,7 +96,8 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests mirror Sources.
-        .testTarget(name: "PinKitTests", dependencies: ["PinKit"], swiftSettings: strict),
+        .target(name: "MemoryScan", dependencies: ["PinKit"], path: "Tests/MemoryScan", swiftSettings: strict),
+        .testTarget(name: "PinKitTests", dependencies: ["MemoryScan", "PinKit"], swiftSettings: strict),
         .target(
             name: "EvidenceVectors", dependencies: ["FileIO", "PinKit"], path: "Tests/EvidenceVectors", swiftSettings: strict
         ),
@@ -112,7 +113,8 @@ let package = Package(
         .testTarget(
             name: "LUKSTests", dependencies: ["FileIO", "LUKS", "NullPin", "PinKit", "SSSPin", "luks-bind-crash"],
             swiftSettings: strict),
-        .testTarget(name: "SSSPinTests", dependencies: ["PinKit", "NullPin", "SSSPin"], swiftSettings: strict),
+        .testTarget(
+            name: "SSSPinTests", dependencies: ["MemoryScan", "NullPin", "PinKit", "SSSPin"], swiftSettings: strict),
         .testTarget(name: "BrokerProtocolTests", dependencies: ["BrokerProtocol", "PinKit"], swiftSettings: strict),
         .testTarget(
             name: "HTTPClientTests", dependencies: ["HTTPClient", "PinKit"], exclude: ["server.py"], swiftSettings: strict),
