@@ -3,8 +3,8 @@ public import FileIO
 internal import Glibc
 public import PinKit
 
-/// Real SNP evidence, third-party data that is not part of this package: read from `$CVM_CLEVIS_VECTORS`, else from
-/// `../shared/vectors` beside it. Tests that need it are disabled, with ``missing`` as the reason, where there is none.
+/// Test vectors. Those that are third-party data, real SNP evidence among them, are no part of this package: they are read
+/// from `$CVM_CLEVIS_VECTORS`, else from `../shared/vectors` beside it. Tests that need it are disabled, with ``missing`` as the reason, where there is none.
 public enum Vectors {
     public static let missing: String = "no evidence at \(root): set CVM_CLEVIS_VECTORS"
     public static var present: Bool { FileIO.exists("\(root)/snp") }
@@ -22,9 +22,13 @@ public enum Vectors {
 
     public static func json(_ path: String) throws -> JSON { try JSON(parsing: read(path)) }
 
+    /// The folder of our own vectors and test keys, which is always there.
+    public static let own = "\(package)/Tests/Vectors"
+
     private static let root: String = {
         if let path = unsafe getenv("CVM_CLEVIS_VECTORS") { return unsafe String(cString: path) }
-        let package = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        return "/\(package)/../shared/vectors"
+        return "\(package)/../shared/vectors"
     }()
+
+    private static let package = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 }
