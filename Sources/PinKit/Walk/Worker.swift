@@ -3,7 +3,7 @@ internal import Glibc
 
 /// Runs `body` on a thread of its own, which nobody joins: a worker past its deadline is left behind, and ends with the
 /// process. False when the system has no thread to give.
-func startWorker(_ body: @escaping @Sendable () -> Void) -> Bool {
+package func startWorker(_ body: @escaping @Sendable () -> Void) -> Bool {
     final class Work {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
