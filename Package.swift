@@ -123,7 +123,8 @@ let package = Package(
             dependencies: ["BrokerProtocol", "HTTPClient", "NullPin", "PinKit", "SNPAttestPin", "SSSPin"],
             swiftSettings: strict),
         .testTarget(
-            name: "TEESimulatorTests", dependencies: ["TEESimulator", "TEE", "PinKit", "COpenSSL"], swiftSettings: strict),
+            name: "TEESimulatorTests", dependencies: ["Attestation", "COpenSSL", "PinKit", "TEE", "TEESimulator"],
+            swiftSettings: strict),
         .testTarget(
             name: "BrokerTests",
             dependencies: ["Broker", "BrokerProtocol", "PinKit", "TEESimulator", "cvm-clevis-broker"], swiftSettings: strict),

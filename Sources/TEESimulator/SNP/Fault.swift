@@ -33,26 +33,26 @@ public enum Fault: Sendable, Equatable {
 
     public static let maximumDelay: UInt32 = 60_000
 
-    /// Name, what follows a colon, and what it does: for help texts, and what ``init(_:)`` reads.
+    /// What ``init(named:)`` reads, and what it does: for help texts.
     public static let catalogue: [(name: String, meaning: String)] = [
         ("empty-outblob", "the report has no bytes"),
-        ("expired-certificate", "the VCEK certificate ended a minute ago"),
+        ("expired-certificate", "the certificate ended a minute ago"),
         ("firmware-error", "reading the report fails with EIO"),
-        ("generation-race", "somebody else writes to the entry whenever its report is read"),
+        ("generation-race", "another process writes to the entry as well"),
         ("no-certificates", "the host gives no certificates"),
-        ("provider-gone", "the driver is unloaded before the report is read (ENXIO)"),
-        ("slow:MS", "a report takes MS milliseconds, at most \(maximumDelay)"),
-        ("stale-nonce", "every report is over what the first one was asked for"),
-        ("tampered-report[:OFFSET]", "the byte at OFFSET, by default in the measurement, is changed after signing"),
+        ("provider-gone", "the driver is unloaded meanwhile (ENXIO)"),
+        ("slow:MS", "a report takes MS milliseconds (up to \(maximumDelay))"),
+        ("stale-nonce", "each report is for the first one's data"),
+        ("tampered-report[:OFFSET]", "a byte is changed after signing"),
         ("truncated-outblob", "the report lacks its last byte"),
-        ("wrong-chip", "the VCEK certificate is for another chip"),
-        ("wrong-name", "the VCEK certificate names itself SEV-VLEK"),
-        ("wrong-report-data", "the report is over other data than was asked for"),
-        ("wrong-spl", "the VCEK certificate is for another boot loader"),
+        ("wrong-chip", "the certificate is for another chip"),
+        ("wrong-name", "the certificate names itself SEV-VLEK"),
+        ("wrong-report-data", "the report is for other data"),
+        ("wrong-spl", "the certificate is for another boot loader"),
     ]
 
     /// From `NAME` or `NAME:NUMBER`; nil for one that is not in the catalogue or a number out of range.
-    public init?(_ text: String) {
+    public init?(named text: String) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         let number = parts.count == 2 ? parts.last.flatMap { UInt32($0) } : nil
         switch (String(parts.first ?? ""), parts.count, number) {
@@ -76,7 +76,7 @@ public enum Fault: Sendable, Equatable {
     ]
 
     /// Faults of the certificate take effect when it is minted.
-    func apply(to settings: inout SNPSettings) {
+    package func apply(to settings: inout SNPSettings) {
         switch self {
         case .expiredCertificate: settings.certificate.notAfter = -60
         case .wrongChip: settings.certificate.chip = settings.chip.map { ~$0 }

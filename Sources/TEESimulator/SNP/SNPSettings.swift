@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import PinKit
+public import PinKit
 
 /// What a simulated SEV-SNP guest, its chip and its firmware look like. The defaults are a plain Genoa guest that a sensible
 /// policy accepts.
 public struct SNPSettings: Sendable {
     /// SHA-384 of a sentence, 48 bytes: what `cvm-tee-sim measurement` prints, and anybody can compute.
     public static let defaultMeasurement = Digest.sha384(Array("cvm-tee-sim: the launch measurement of no image".utf8))
+    /// A policy for `snp-attest` that the default guest meets: as if everything that boots were measured.
+    public static let examplePolicy: JSON = [
+        "covers": ["firmware", "kernel", "initrd", "cmdline"],
+        "measurement": [.string(Base64URL.encode(defaultMeasurement))],
+    ]
     /// SHA-512 of a sentence, 64 bytes.
     public static let defaultChip = Digest.sha512(Array("cvm-tee-sim: the identifier of no chip".utf8))
 

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CFUSE
+internal import Glibc
+
+/// The private view of the file system in which the simulated platform is seen: by this process and its children, and by
+/// nobody else on the machine.
+enum MountNamespace {
+    static let configfs = "/sys/kernel/config"
+
+    /// Enters a new mount namespace, with nothing in /sys/kernel but an empty directory to mount over.
+    static func enter() throws(SimulatorError) {
+        guard geteuid() == 0 else { throw SimulatorError("needs root, to mount in a namespace of its own: try sudo") }
+        guard unsafe access("/dev/fuse", R_OK | W_OK) == 0 else {
+            throw SimulatorError("needs /dev/fuse: modprobe fuse; in a container, --device /dev/fuse --cap-add SYS_ADMIN")
+        }
+        guard cvm_unshare_mounts() == 0 else { throw failure("a mount namespace (CAP_SYS_ADMIN)") }
+        // Nothing that is mounted from here on may reach the namespace we came from.
+        guard unsafe mount(nil, "/", nil, UInt(MS_REC | MS_PRIVATE), nil) == 0 else {
+            throw failure("mounts made private")
+        }
+        guard unsafe mount("cvm-tee-sim", "/sys/kernel", "tmpfs", 0, "mode=0755") == 0 else {
+            throw failure("a tmpfs over /sys/kernel")
+        }
+        guard unsafe mkdir(configfs, 0o755) == 0 else { throw failure("the directory \(configfs)") }
+    }
+
+    /// Takes the file system away even where a process that the command left behind still uses it.
+    static func leave() { _ = unsafe umount2(configfs, Int32(MNT_DETACH)) }
+
+    private static func failure(_ need: String) -> SimulatorError {
+        SimulatorError("needs \(need): \(unsafe String(cString: strerror(errno)))")
+    }
+}
