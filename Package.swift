@@ -73,6 +73,12 @@ let package = Package(
 
         // The simulated platform: linked into nothing that is shipped.
         .target(name: "TEESimulator", dependencies: ["PinKit", "TEE", "CFUSE", "COpenSSL"], swiftSettings: strict),
+        .executableTarget(
+            name: "cvm-tee-sim",
+            dependencies: [
+                "FileIO", "PinKit", "TEESimulator", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
 
         // The guest owner's key broker.
         .target(

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Glibc
+import TEESimulator
+
+/// `cvm-tee-sim run`.
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run a command on the simulated platform.",
+        discussion: """
+            The command sees /sys/kernel/config/tsm/report as a guest would, in a
+            mount namespace of its own: nobody else on the machine sees it, and it is
+            gone when the command ends. The rest of /sys/kernel is hidden from it.
+
+            Needs root and /dev/fuse. The exit status is the command's, or 128 and the
+            number of the signal that ended it.
+
+            Faults:
+            \(faults)
+
+            Example:
+              sudo cvm-tee-sim run --tee snp -- cvm-clevis luks unlock -d disk.img -t
+              sudo cvm-tee-sim run --tee snp --fault tampered-report -- COMMAND
+            """)
+
+    private static var faults: String {
+        let width = (Fault.catalogue.map(\.name.count).max() ?? 0) + 2
+        return Fault.catalogue.map { name, meaning in
+            "  \(name)\(String(repeating: " ", count: width - name.count))\(meaning)"
+        }.joined(separator: "\n")
+    }
+
+    enum TEE: String, ExpressibleByArgument, CaseIterable {
+        case snp, none
+    }
+
+    @Option(help: "The platform: snp, or none for a machine without a TEE.")
+    var tee: TEE
+
+    @OptionGroup var guest: GuestOptions
+
+    @Option(help: ArgumentHelp("What goes wrong; see above.", valueName: "name"), transform: readFault)
+    var fault: Fault?
+
+    @Argument(parsing: .postTerminator, help: ArgumentHelp("The command and its arguments.", valueName: "command"))
+    var command: [String] = []
+
+    private static func readFault(_ text: String) throws -> Fault {
+        guard let fault = Fault(named: text) else { throw ValidationError("there is no fault '\(text)'; see --help") }
+        return fault
+    }
+
+    func validate() throws {
+        guard !command.isEmpty else { throw ValidationError("what is to be run? Give it after --") }
+    }
+
+    func run() throws {
+        let platform = SimulatedPlatform(snp: tee == .snp ? guest.settings : nil, fault: fault)
+        Glibc.exit(try platform.run(command))
+    }
+}
