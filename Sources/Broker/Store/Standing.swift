@@ -11,11 +11,12 @@ struct Standing: Sendable {
 }
 
 extension Store {
-    /// One entry per header, all seen at the same moment. `chip`: CHIP_ID in base64url.
-    func standings(of headers: [EnvelopeHeader], chip: String) throws(BrokerError) -> [Standing] {
+    /// One entry per header, nil for nil, all seen at the same moment. `chip`: CHIP_ID in base64url.
+    func standings(of headers: [EnvelopeHeader?], chip: String) throws(BrokerError) -> [Standing?] {
         try read("look up owners") { database in
-            try headers.map { header in
-                let everywhere = try Store.isRevoked(.chip(chip, owner: nil), database)
+            let everywhere = try Store.isRevoked(.chip(chip, owner: nil), database)
+            return try headers.map { header in
+                guard let header else { return nil }
                 return Standing(
                     owner: try Store.owner(thumbprint: header.owner, database),
                     isBindingRevoked: try Store.isRevoked(.binding(header.id, owner: header.owner), database),

@@ -58,12 +58,10 @@ public final class Unsealer: Sendable {
         _ request: UnsealRequest, on evidence: VerifiedEvidence, from remote: String, at now: Int64
     ) throws(Rejection) -> Unsealed {
         let envelopes = request.envelopes.map(EnvelopeText.init)
-        let standings = try lookUp(envelopes.compactMap(\.header), chip: evidence.chip)
-        var remaining = standings[...]
+        let standings = try lookUp(envelopes.map(\.header), chip: evidence.chip)
         var results: [UnsealResponse.Result] = []
         var entries: [AuditEntry] = []
-        for envelope in envelopes {
-            let standing = envelope.header == nil ? nil : remaining.popFirst()
+        for (envelope, standing) in zip(envelopes, standings) {
             let judgement = judge.judge(envelope, standing, on: evidence, answering: request.guestKey)
             results.append(judgement.result)
             entries.append(
@@ -75,7 +73,7 @@ public final class Unsealer: Sendable {
         return Unsealed(response: UnsealResponse(results: results), decisions: entries)
     }
 
-    private func lookUp(_ headers: [EnvelopeHeader], chip: String) throws(Rejection) -> [Standing] {
+    private func lookUp(_ headers: [EnvelopeHeader?], chip: String) throws(Rejection) -> [Standing?] {
         do throws(BrokerError) {
             return try store.standings(of: headers, chip: chip)
         } catch {
