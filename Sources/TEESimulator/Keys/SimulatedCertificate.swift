@@ -7,10 +7,8 @@ internal import PinKit
     let certificate: OpaquePointer
 
     init(pem: String) throws(SimulatorError) {
-        let bytes = Array(pem.utf8)
-        guard let bio = unsafe BIO_new_mem_buf(bytes, Int32(bytes.count)) else { throw SimulatorError("out of memory") }
-        defer { unsafe BIO_free(bio) }
-        guard let certificate = unsafe PEM_read_bio_X509(bio, nil, nil, nil) else {
+        let certificate = unsafe withPEM(pem) { unsafe PEM_read_bio_X509($0, nil, nil, nil) }
+        guard let certificate = unsafe certificate else {
             throw SimulatorError("cannot read a test certificate: \(opensslReason())")
         }
         unsafe self.certificate = certificate
