@@ -12,13 +12,18 @@ internal import PinKit
     private let log: MessageLog
     /// The volume, for messages.
     private let place: String
+    /// What has to live as long as the path of the header is good.
+    private let backing: (any Sendable & AnyObject)?
 
-    /// Loads the header from `header`; `data` is where the data lie, if elsewhere and if they are wanted.
-    init(header: String, data: String? = nil, place: String) throws(LUKSError) {
+    /// Loads the header from `header`, which libcryptsetup opens again for each operation; `data` is where the data lie, if
+    /// elsewhere and if they are wanted.
+    init(
+        header: String, data: String? = nil, place: String, backing: (any Sendable & AnyObject)? = nil
+    ) throws(LUKSError) {
         _ = CryptDevice.library
         var handle: OpaquePointer?
         let log = MessageLog()
-        let opened = unsafe crypt_init_data_device(&handle, header, data ?? header)
+        let opened = unsafe crypt_init_data_device(&handle, header, data)
         guard opened == 0, let device = unsafe handle else {
             throw LUKSError(.unreadable, place: place, step: "open", detail: reason(-opened))
         }
@@ -26,11 +31,14 @@ internal import PinKit
         let loaded = unsafe crypt_load(device, "LUKS2", nil)
         guard loaded == 0 else {
             unsafe crypt_free(device)
-            throw LUKSError(.malformed, place: place, step: "read the header", detail: log.take() ?? reason(-loaded))
+            throw LUKSError(
+                .malformed, place: place, step: "read the header",
+                detail: log.take() ?? "\(reason(-loaded)): both copies are damaged, or break the rules of LUKS2")
         }
         unsafe self.device = device
         self.log = log
         self.place = place
+        self.backing = backing
     }
 
     deinit { unsafe crypt_free(device) }

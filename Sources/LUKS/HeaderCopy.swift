@@ -42,7 +42,7 @@ package struct HeaderCopy: ~Copyable {
 
     /// libcryptsetup over this copy; `data` is the volume itself where it is to be activated.
     func device(data: String? = nil) throws(LUKSError) -> CryptDevice {
-        try CryptDevice(header: memory.path, data: data, place: place)
+        try CryptDevice(header: memory.path, data: data, place: place, backing: memory)
     }
 }
 

@@ -96,6 +96,33 @@ import Testing
     }
 }
 
+// MARK: - A disk that changes
+
+extension UnlockTests {
+    @Test func `what the disk says after the first read does not matter`() throws {
+        let (image, bare) = (try DiskImage(), try DiskImage(format: nil))
+        try owner.bind(image)
+        let nothing = try bare.bytes(0..<16 << 20)
+        let swaps = Mutex<[Result<Void, any Error>]>([])
+        owner.recording.whenAsked {
+            let swap = Result { try image.write(nothing, at: 0) }
+            swaps.withLock { $0.append(swap) }
+        }
+        #expect(try owner.unlock(image).token == 0)
+        try swaps.withLock { $0 }.forEach { try $0.get() }
+        #expect(throws: LUKSError(.notLUKS2)) { try image.volume.uuid() }
+    }
+
+    @Test func `a policy without end is refused before a pin is asked`() throws {
+        let image = try DiskImage()
+        try owner.bind(image)
+        let endless = Unlocker(registry: PinRegistry([EndlessPin()]), deadline: .after(seconds: 10))
+        let words = refusal { _ = try endless.unlock(UnlockRequest(image.volume, trust: owner.trust, mode: .test)) }
+        #expect(
+            words.contains("token 0: malformed: read a policy: more than 64 pins, or nested more than 6 levels"), "\(words)")
+    }
+}
+
 // MARK: - Several volumes
 
 extension UnlockTests {

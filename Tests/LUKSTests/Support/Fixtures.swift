@@ -10,6 +10,10 @@ import Synchronization
 final class RecordingPin: Pin {
     let name = "recording"
     private let count = Mutex(0)
+    private let hook = Mutex<(@Sendable () -> Void)?>(nil)
+
+    /// What happens elsewhere while the pin is asked.
+    func whenAsked(_ action: @escaping @Sendable () -> Void) { hook.withLock { $0 = action } }
 
     var timesAsked: Int { count.withLock { $0 } }
 
@@ -17,6 +21,7 @@ final class RecordingPin: Pin {
 
     func decrypt(_ message: JWE, in run: Run) throws(PinError) -> SecretBytes {
         count.withLock { $0 += 1 }
+        hook.withLock { $0 }?()
         return try message.decrypt(contentKey: SecretBytes(copyingPublic: Sealer.key))
     }
 
@@ -41,6 +46,19 @@ struct DistantPin: Pin {
     func decrypt(_ message: JWE, in run: Run) throws(PinError) -> SecretBytes {
         throw PinError(.unavailable, step: "open", detail: "no TEE here")
     }
+}
+
+/// A threshold whose child is itself, for ever.
+struct EndlessPin: PolicyPin {
+    let name = "recording"
+
+    func encryptor(for configuration: JSON, in binding: Binding) throws(PinError) -> any Encryptor {
+        throw PinError(.failed)
+    }
+
+    func threshold(of message: JWE) throws(PinError) -> Threshold { Threshold(needed: 1, children: [message, message]) }
+
+    func combine(_ shares: borrowing Shares, of message: JWE) throws(PinError) -> SecretBytes { throw PinError(.failed) }
 }
 
 /// An owner with their pins.
