@@ -7,7 +7,7 @@ public import TEE
 /// VMPL 0, and otherwise no demand. One demand must be there: which software it is, by measurement or by the key of its
 /// ID block.
 public struct SNPPolicy: Sendable, Hashable {
-    /// What the launch digest takes in: the owner's word, which no evidence can confirm.
+    /// What the launch digest takes in: the owner's word, which no evidence can confirm. All of it where nothing is said.
     public internal(set) var covers: Coverage
 
     // Which software. Empty lists and nil make no demand.

@@ -113,7 +113,7 @@ extension JSONReader {
 
     fileprivate mutating func coverage(_ name: String) throws(JSONError) -> SNPPolicy.Coverage {
         let coverage = try flags(name, SNPPolicy.Coverage.names)
-        guard !coverage.isEmpty else { throw error(at: name, "is missing") }
+        guard !coverage.isEmpty else { throw error(at: name, "must name something") }
         return coverage
     }
 
