@@ -161,7 +161,10 @@ private let otherChip: [UInt8] = (2...65).map { UInt8($0) }
         Demand(#"{"platform":["tsme"]}"#, "platform is nothing, not with tsme", meets: set(.platformInfo, 2)),
         Demand(
             #"{"tcb":{"genoa":"0a00000000001754","turin":"0103020500000061"}}"#,
-            "tcb is 0a00000000001654 (bl 10, tee 0, snp 22, ucode 84), not at least 0a00000000001754 (bl 10, tee 0, snp 23, ucode 84)",
+            """
+            tcb is 0a00000000001654 (bl 10, tee 0, snp 22, ucode 84), not at least 0a00000000001754 \
+            (bl 10, tee 0, snp 23, ucode 84)
+            """,
             fails: {
                 put(.reportedTCB, lowerSNP)(&$0)
                 $0.certificate[amd: "3.3"] = [2, 1, 22]

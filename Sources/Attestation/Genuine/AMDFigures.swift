@@ -2,7 +2,8 @@
 
 /// AMD's keys, compiled in as figures: what they are is not for the host, the network or a file to say.
 ///
-/// Source: `https://kdsintf.amd.com/vcek/v1/{Milan,Genoa,Turin}/cert_chain`, and `/vlek/v1/…` for the ASVKs. Each entry is the
+/// AMD publishes them at `https://kdsintf.amd.com/vcek/v1/{Milan,Genoa,Turin}/cert_chain`, and `/vlek/v1/…` for the
+/// ASVKs. These were taken from the copies in confidential-containers/trustee, deps/verifier/src/snp. Each entry is the
 /// subject's common name, the certificate's validity in seconds since 1970, SHA-256 of its DER, and its RSA-4096 modulus
 /// (the exponent is 65537). To compare: `openssl x509 -noout -subject -dates -fingerprint -sha256 -modulus`.
 enum AMDFigures {

@@ -3,8 +3,8 @@ internal import COpenSSL
 internal import PinKit
 package import TEE
 
-/// An X.509 certificate as AMD makes them, parsed by libcrypto. Parsing says nothing about who made it. Thread-safe: nothing in
-/// it changes.
+/// An X.509 certificate as AMD makes them, parsed by libcrypto. Parsing says nothing about who made it. Thread-safe:
+/// nothing in it changes.
 @safe package final class Certificate: @unchecked Sendable {
     private let x509: OpaquePointer
     let der: [UInt8]

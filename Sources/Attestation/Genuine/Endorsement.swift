@@ -49,8 +49,8 @@ struct Endorsement: Sendable {
 }
 
 extension Endorsement {
-    /// Every certificate of the chain at `seconds` since 1970. What depends on the day is checked here, each time; what does not is
-    /// kept (``SNPVerifier``).
+    /// Every certificate of the chain at `seconds` since 1970. What depends on the day is checked here, each time; what
+    /// does not is kept (``SNPVerifier``).
     func check(at seconds: Int64) throws(EvidenceError) {
         let chain = [
             (certificate.subject, certificate.validity), (chain.issuer.name, chain.issuer.validity),

@@ -19,8 +19,8 @@ public final class SNPVerifier: Sendable {
     /// `report`: 1184 bytes; `certificates`: the host's table, of which only the VCEK or VLEK is looked at; `seconds`: since
     /// 1970, the time to judge the certificates by.
     ///
-    /// Throws `.malformed`, `.refused`, or `.unavailable` where the table does not have the certificate. Says nothing about the
-    /// guest: report data, measurement and policy are whose report it is, not whether it is one.
+    /// Throws `.malformed`, `.refused`, or `.unavailable` where the table does not have the certificate. Says nothing about
+    /// the guest: report data, measurement and policy are whose report it is, not whether it is one.
     public func verify(
         report bytes: [UInt8], certificates: [UInt8], at seconds: Int64
     ) throws(EvidenceError) -> GenuineSNP {

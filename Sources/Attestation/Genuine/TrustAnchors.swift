@@ -2,8 +2,8 @@
 internal import PinKit
 public import TEE
 
-/// Whom to believe about what an SNP platform is: for each product the pinned root (ARK) with the two keys below it, one that
-/// signs VCEKs (ASK) and one that signs VLEKs (ASVK).
+/// Whom to believe about what an SNP platform is: for each product the pinned root (ARK) with the two keys below it, one
+/// that signs VCEKs (ASK) and one that signs VLEKs (ASVK).
 ///
 /// All are pinned, not only the root: no certificate of a host's table is taken for an authority. A key that AMD adds comes
 /// with a new version of this program.

@@ -3,9 +3,9 @@ public import TEE
 
 /// What an owner demands of a genuine SNP guest before it gets a share (docs/spec/policy.md).
 ///
-/// Read from the JSON of an envelope's header, completely and strictly. What is left out has its default: no debugging, no migration,
-/// VMPL 0, and otherwise no demand. One demand must be there: which software it is, by measurement or by the key of its
-/// ID block.
+/// Read from the JSON of an envelope's header, completely and strictly. What is left out has its default: no debugging, no
+/// migration, VMPL 0, and otherwise no demand. One demand must be there: which software it is, by measurement or by the key
+/// of its ID block.
 public struct SNPPolicy: Sendable, Hashable {
     /// What the launch digest takes in: the owner's word, which no evidence can confirm. All of it where nothing is said.
     public internal(set) var covers: Coverage
@@ -88,8 +88,9 @@ public struct SNPPolicy: Sendable, Hashable {
 }
 
 extension SNPPolicy {
-    /// The policy that accepts exactly the software and VM of `report`, and platforms of its product that are no older: for an owner who has a
-    /// report that is right. Nil where the report allows debugging or migration, which nobody should ask for by example.
+    /// The policy that accepts exactly the software and VM of `report`, and platforms of its product that are no older: for
+    /// an owner who has a report that is right. Nil where the report allows debugging or migration, which nobody should ask
+    /// for by example.
     public static func strictest(accepting evidence: GenuineSNP, covers: Coverage) -> SNPPolicy? {
         let report = evidence.report
         guard report.guestPolicy.isDisjoint(with: [.debug, .migrate]), !covers.isEmpty else { return nil }

@@ -87,8 +87,8 @@ extension SNPPolicy {
 // MARK: - Kinds of member
 
 extension JSONReader {
-    /// Base64url strings of one of `counts` bytes each, none of them all zero: that is what a field holds that was not set, and would
-    /// let everybody in. Empty where there is no such member.
+    /// Base64url strings of one of `counts` bytes each, none of them all zero: that is what a field holds that was not set,
+    /// and would let everybody in. Empty where there is no such member.
     fileprivate mutating func byteStrings(_ name: String, counts: [Int]) throws(JSONError) -> [[UInt8]] {
         var list: [[UInt8]] = []
         for text in try stringList(name) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The certificates a host gives its guests along with a report (GHCB specification, "SNP Extended Guest Request"): a list of
-/// {GUID, offset, length}, ended by 24 zero bytes, then the data. All of it is the host's word, to be believed where a
+/// The certificates a host gives its guests along with a report (GHCB specification, "SNP Extended Guest Request"): a list
+/// of {GUID, offset, length}, ended by 24 zero bytes, then the data. All of it is the host's word, to be believed where a
 /// signature holds.
 public struct SNPCertificateTable: Sendable, Equatable {
     public struct Entry: Sendable, Equatable {

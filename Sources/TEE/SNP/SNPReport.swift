@@ -14,8 +14,8 @@ public struct SNPReport: Sendable, Equatable {
     public static let byteCount = SNPField.reportSize
     public static let versions: [UInt32] = [2, 3, 5]
 
-    /// Throws `.malformed` for another length or version, a processor that is not known here (its TCB could not be read), and
-    /// for a byte that is not signed and not zero.
+    /// Throws `.malformed` for another length or version, a processor that is not known here (its TCB could not be read),
+    /// and for a byte that is not signed and not zero.
     public init(parsing bytes: [UInt8]) throws(EvidenceError) {
         guard bytes.count == Self.byteCount else {
             throw Self.malformed("\(bytes.count) bytes, not \(Self.byteCount)")

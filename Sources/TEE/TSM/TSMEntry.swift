@@ -5,8 +5,8 @@ package import PinKit
 /// One directory below `tsm/report`: one question and its answer.
 ///
 /// What may go wrong without anybody saying so: a question is committed when `inblob` is closed, and the result of that is
-/// dropped. All that tells is `generation`, which counts the writes: it must be our number of them before and after the answer is
-/// read, or the answer is to another question.
+/// dropped. All that tells is `generation`, which counts the writes: it must be our number of them before and after the
+/// answer is read, or the answer is to another question.
 package struct TSMEntry {
     let path: String
 

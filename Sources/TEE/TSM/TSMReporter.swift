@@ -36,7 +36,8 @@ public struct TSMReporter: Sendable {
     /// How often a report is asked for again after somebody else wrote to our entry.
     static let maximumRetries = 2
 
-    /// A report over `reportData` (64 bytes). `privilegeLevel`: the VMPL to report for, SEV-SNP only; nil is the kernel's own.
+    /// A report over `reportData` (64 bytes). `privilegeLevel`: the VMPL to report for, SEV-SNP only; nil is the kernel's
+    /// own.
     ///
     /// Throws `.unavailable` where there is no TEE or it does not answer in time, else `.failed`. The deadline is looked at
     /// between system calls; the one that waits for the firmware (up to 60 s) cannot be interrupted.
@@ -54,8 +55,8 @@ public struct TSMReporter: Sendable {
         }
     }
 
-    /// Throws as ``report(over:privilegeLevel:before:)`` would where nobody can answer: no TEE, no driver, not root. Does not
-    /// trouble the firmware, so it can be asked before anything else is.
+    /// Throws as ``report(over:privilegeLevel:before:)`` would where nobody can answer: no TEE, no driver, not root. Does
+    /// not trouble the firmware, so it can be asked before anything else is.
     public func requirePlatform() throws(PinError) {
         do throws(TSMEntry.Failure) {
             ConfigFS.removeDirectory(try makeEntry().path)
