@@ -47,6 +47,9 @@ expect "stock clevis lists what is left" sh -c "clevis luks list -d '$disk' | wc
 expect "the guest's configuration is written" \
     cvm-clevis boot-config create -d "$disk" --name root --output "$work/boot.json"
 
+expect "one that allows only attestation, too" cvm-clevis boot-config create -d "$disk" --pin snp-attest \
+    --output "$work/attested-only.json"
+
 note "room in a header"
 # The bar of the format: a default header (16 KiB) holds three thresholds of two attested pins each.
 full=$work/full.img
@@ -81,6 +84,9 @@ reject "LUKS1 is told what to do" 'LUKS1' cvm-clevis luks bind -d "$work/luks1.i
 unmeasured=$(python3 -c 'import json,sys; p=json.load(open(sys.argv[1])); p["covers"]=["firmware"]; print(json.dumps({"policy":p}))' "$work/policy.json")
 reject "a policy that leaves the initrd unmeasured" 'initrd' \
     cvm-clevis luks bind -d "$disk" -k "$passphrase" -p snp-attest -c "$unmeasured"
+
+reject "a pin that the guest's boot.json does not allow" 'does not allow' cvm-clevis luks bind -d "$disk" -k "$passphrase" \
+    --boot-config "$work/attested-only.json" -p null -c '{}'
 
 note "unlocking"
 reject "an owner who is not enrolled" 'snp-attest: refused: .*not enrolled' guest -- cvm-clevis-unlock \

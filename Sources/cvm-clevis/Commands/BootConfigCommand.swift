@@ -92,13 +92,18 @@ struct BootConfigFile {
         }
         return volume
     }
+}
 
-    /// Throws where a guest with this file would not accept what is about to be bound.
-    func requireAcceptance(of volume: Volume, _ name: String, _ binding: Binding) throws {
-        let entry = try self.volume(uuid: volume.uuid())
-        guard entry.name == name else { throw Failure("\(path) calls this volume \(entry.name), not \(name)") }
-        guard entry.owner == binding.owner?.publicKey || (entry.unsigned && binding.owner == nil) else {
+extension BootConfig.Volume {
+    /// Throws where a guest with this entry of the file at `path` would not accept what is about to be bound.
+    func requireAcceptance(of binding: Binding, _ name: String, _ pins: Set<String>, _ path: String) throws {
+        guard self.name == name else { throw Failure("\(path) calls this volume \(self.name), not \(name)") }
+        guard owner == binding.owner?.publicKey || (unsigned && binding.owner == nil) else {
             throw Failure("\(path) trusts another owner for \(name)")
+        }
+        let unwanted = pins.subtracting(self.pins).sorted()
+        guard unwanted.isEmpty else {
+            throw Failure("\(path) does not allow \(unwanted.joined(separator: ", ")) for \(name)")
         }
     }
 }

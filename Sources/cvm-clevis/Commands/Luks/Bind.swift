@@ -65,11 +65,22 @@ struct Bind: ParsableCommand {
         let pinName = pin ?? words[0]
         let configuration = try Input.configuration(config ?? words.dropFirst().first)
         let encryptor = try encryptor(pinName, configuration, binding)
-        if let bootConfig { try BootConfigFile(bootConfig).requireAcceptance(of: options.volume, name, binding) }
         let uuid = try options.volume.uuid()
+        if let bootConfig {
+            let pins = Bind.pins(pinName, configuration)
+            try BootConfigFile(bootConfig).volume(uuid: uuid).requireAcceptance(of: binding, name, pins, bootConfig)
+        }
         let passphrase = try Input.passphrase(keyFile: keyFile, prompt: "Passphrase of \(options.device) (\(uuid)): ")
         let new = NewBinding(encryptor: encryptor, binding: binding, name: name, instance: instance)
         report(try options.volume.bind(new, passphrase: passphrase), pinName, binding)
+    }
+
+    /// The pins that a configuration names, thresholds included.
+    private static func pins(_ name: String, _ configuration: JSON) -> Set<String> {
+        guard name == "sss" else { return [name] }
+        return (configuration["pins"]?.object?.members ?? []).reduce(into: [name]) { names, child in
+            for one in child.value.array ?? [child.value] { names.formUnion(pins(child.name, one)) }
+        }
     }
 
     private func encryptor(_ pin: String, _ configuration: JSON, _ binding: Binding) throws -> any Encryptor {
