@@ -8,15 +8,11 @@ struct Measurement: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print the simulated guest's launch measurement as a policy wants it.",
         discussion: """
+            A whole policy: cvm-tee-sim policy.
+
             Example:
-              cvm-tee-sim measurement --json > policy.json
-              cvm-clevis init --broker public.json --policy policy.json
+              cvm-tee-sim measurement
             """)
 
-    @Flag(help: "Print a policy for snp-attest that the simulated guest meets.")
-    var json = false
-
-    func run() {
-        print(json ? SNPSettings.examplePolicy.canonical : Base64URL.encode(SNPSettings.defaultMeasurement))
-    }
+    func run() { print(Base64URL.encode(SNPSettings.defaultMeasurement)) }
 }

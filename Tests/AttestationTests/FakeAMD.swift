@@ -20,9 +20,8 @@ import TEE
 
     private convenience init(_ name: String) {
         let pem = try! FileIO.read("\(Vectors.own)/fake-amd/\(name).test-key.pem", limit: 1 << 14)
-        let bio = unsafe BIO_new_mem_buf(pem, Int32(pem.count))
-        defer { unsafe BIO_free(bio) }
-        unsafe self.init(adopting: PEM_read_bio_PrivateKey(bio, nil, nil, nil)!)
+        let key = unsafe withBIO(over: pem) { unsafe PEM_read_bio_PrivateKey($0, nil, nil, nil) }
+        unsafe self.init(adopting: key!)
     }
 
     deinit { unsafe EVP_PKEY_free(key) }

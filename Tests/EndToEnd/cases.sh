@@ -29,7 +29,7 @@ note "an operator and two owners"
 expect "the broker makes its keys" cvm-clevis-broker init "$work/broker"
 expect "the simulator's chain is written" cvm-tee-sim trust "$work/simulator"
 start_broker "$work/broker" --trust-simulator "$work/simulator"
-cvm-tee-sim measurement --json >"$work/policy.json"
+expect "a policy that the simulated guest meets is written" cvm-tee-sim policy --output "$work/policy.json"
 expect "an owner is made" \
     cvm-clevis init --broker "$work/broker/public.json" --url "$BROKER_URL" --policy "$work/policy.json"
 

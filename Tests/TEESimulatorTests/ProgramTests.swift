@@ -94,9 +94,9 @@ struct ProgramTests {
     @Test func `measurement prints the default as policies have it`() throws {
         let text = Base64URL.encode(SNPSettings.defaultMeasurement)
         #expect(try Program(["measurement"]).finish().output == "\(text)\n")
-        let policy = try Program(["measurement", "--json"]).finish().output
-        #expect(policy == #"{"covers":["firmware","kernel","initrd","cmdline"],"measurement":["\#(text)"]}"# + "\n")
-        #expect(try Program(["policy"]).finish().output == policy)
+        #expect(
+            try Program(["policy"]).finish().output
+                == #"{"covers":["firmware","kernel","initrd","cmdline"],"measurement":["\#(text)"]}"# + "\n")
     }
 
     @Test(arguments: [[], ["run"], ["trust"], ["policy"], ["measurement"]])

@@ -119,11 +119,8 @@ extension Certificate {
 
     private static func der(fromPEM text: [UInt8]) throws(EvidenceError) -> [UInt8] {
         defer { ERR_clear_error() }
-        guard let bio = unsafe BIO_new_mem_buf(text, Int32(clamping: text.count)) else {
-            throw EvidenceError(.failed, step: "certificate", detail: opensslReason())
-        }
-        defer { unsafe BIO_free(bio) }
-        guard let x509 = unsafe PEM_read_bio_X509(bio, nil, nil, nil) else { throw malformed("no certificate in this PEM") }
+        let parsed = unsafe withBIO(over: text) { unsafe PEM_read_bio_X509($0, nil, nil, nil) }
+        guard let x509 = unsafe parsed else { throw malformed("no certificate in this PEM") }
         defer { unsafe X509_free(x509) }
         return try unsafe encoding { unsafe i2d_X509(x509, $0) }
     }

@@ -29,12 +29,8 @@ struct TLSIdentity: ~Copyable {
 
     /// The pin of the first certificate in a PEM text.
     static func pin(ofCertificate pem: String) throws(BrokerError) -> [UInt8] {
-        let bytes = Array(pem.utf8)
-        guard let bio = unsafe BIO_new_mem_buf(bytes, Int32(clamping: bytes.count)) else {
-            throw failure("read a certificate")
-        }
-        defer { unsafe BIO_free(bio) }
-        guard let certificate = unsafe PEM_read_bio_X509(bio, nil, nil, nil) else { throw failure("read a certificate") }
+        let parsed = unsafe withBIO(over: Array(pem.utf8)) { unsafe PEM_read_bio_X509($0, nil, nil, nil) }
+        guard let certificate = unsafe parsed else { throw failure("read a certificate") }
         defer { unsafe X509_free(certificate) }
         return try unsafe digest(ofKeyIn: certificate)
     }

@@ -7,7 +7,7 @@ internal import PinKit
     let certificate: OpaquePointer
 
     init(pem: String) throws(SimulatorError) {
-        let certificate = unsafe withPEM(pem) { unsafe PEM_read_bio_X509($0, nil, nil, nil) }
+        let certificate = unsafe withBIO(over: Array(pem.utf8)) { unsafe PEM_read_bio_X509($0, nil, nil, nil) }
         guard let certificate = unsafe certificate else {
             throw SimulatorError("cannot read a test certificate: \(opensslReason())")
         }

@@ -7,7 +7,7 @@ internal import PinKit
     let key: OpaquePointer
 
     init(pem: String) throws(SimulatorError) {
-        let key = unsafe withPEM(pem) { unsafe PEM_read_bio_PrivateKey($0, nil, nil, nil) }
+        let key = unsafe withBIO(over: Array(pem.utf8)) { unsafe PEM_read_bio_PrivateKey($0, nil, nil, nil) }
         guard let key = unsafe key else { throw SimulatorError("cannot read a test key: \(opensslReason())") }
         unsafe self.key = key
     }
@@ -39,14 +39,5 @@ internal import PinKit
             unsafe BN_bn2lebinpad(ECDSA_SIG_get0_s(parsed), &s, 72) == 72
         else { throw SimulatorError("cannot sign a report: \(opensslReason())") }
         return (r, s)
-    }
-}
-
-/// Lends `pem` as a BIO, which reads the text in place: both end with the call.
-func withPEM(_ pem: String, _ read: (OpaquePointer?) -> OpaquePointer?) -> OpaquePointer? {
-    unsafe Array(pem.utf8).withUnsafeBytes { text in
-        let bio = unsafe BIO_new_mem_buf(text.baseAddress, Int32(text.count))
-        defer { unsafe BIO_free(bio) }
-        return unsafe read(bio)
     }
 }
