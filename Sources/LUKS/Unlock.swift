@@ -77,6 +77,7 @@ private final class Attempt {
     let candidates: [Candidate]
     private let request: UnlockRequest
     private let opening: Opening?
+    /// Seen from the volume, which the result names once.
     private var failures: [LUKSError]
     private var opened: UnlockedVolume?
 
@@ -94,8 +95,7 @@ private final class Attempt {
             (candidates, failures) = Attempt.examine(copy.header, request, registry)
             opening = Opening(copy)
         } catch {
-            let path = request.volume.path
-            (candidates, failures, opening) = ([], [error.place.isEmpty ? error.at(path) : error], nil)
+            (candidates, failures, opening) = ([], [error], nil)
         }
     }
 
@@ -113,7 +113,7 @@ private final class Attempt {
                 let policy = try PolicyOutline(of: token.jwe, registry: registry)
                 candidates.append(Candidate(number: number, token: token, policy: policy))
             } catch {
-                failures.append(error.at("\(request.volume.path): token \(number)"))
+                failures.append(error.at("token \(number)"))
             }
         }
         return (candidates, failures)
@@ -121,7 +121,7 @@ private final class Attempt {
 
     func take(_ recovered: consuming Recovered, for candidate: Candidate) {
         guard opened == nil, let opening else { return }
-        let place = "\(request.volume.path): token \(candidate.number)"
+        let place = "token \(candidate.number)"
         do {
             let passphrase = try recovered.get()
             opened = try open(opening.copy, candidate, with: passphrase)
@@ -132,7 +132,7 @@ private final class Attempt {
         } catch let error as PinError {
             failures.append(LUKSError(error).at(place))
         } catch let error as LUKSError {
-            failures.append(error)
+            failures.append(error.at(place))
         } catch {
             failures.append(LUKSError(.failed, place: place))
         }
@@ -154,13 +154,14 @@ private final class Attempt {
 
     func result() -> Result<UnlockedVolume, LUKSError> {
         if let opened { return .success(opened) }
+        let path = request.volume.path
         guard let first = failures.first else {
-            return .failure(LUKSError(.notBound, place: request.volume.path, detail: "it has no token of type clevis"))
+            return .failure(LUKSError(.notBound, place: path, detail: "it has no token of type clevis"))
         }
-        guard failures.count > 1 else { return .failure(first) }
+        guard failures.count > 1 else { return .failure(first.place.hasPrefix(path) ? first : first.at(path)) }
         // What may change by itself is worth another attempt, whatever else failed.
         let code = failures.contains { $0.code == .unavailable } ? .unavailable : first.code
         let reasons = failures.map(\.description).joined(separator: "; ")
-        return .failure(LUKSError(code, place: request.volume.path, step: "no binding opens it", detail: reasons))
+        return .failure(LUKSError(code, place: path, step: "no binding opens it", detail: reasons))
     }
 }

@@ -75,7 +75,7 @@ reject "a broken configuration" 'not JSON: line 1' cvm-clevis luks bind -d "$dis
 reject "an unknown pin" 'unknown pin tung' cvm-clevis luks bind -d "$disk" -k "$passphrase" -p tung -c '{}'
 reject "a missing file" 'No such file' cvm-clevis luks bind -d "$work/none.img" -k "$passphrase" -p null
 head -c 1M /dev/zero >"$work/zero.img"
-reject "not a LUKS2 device" 'not a LUKS2' cvm-clevis luks bind -d "$work/zero.img" -k "$passphrase" -p null
+reject "not a LUKS2 device" 'not LUKS2: no LUKS header' cvm-clevis luks bind -d "$work/zero.img" -k "$passphrase" -p null
 { printf 'QFI\373\0\0\0\3'; head -c 1M /dev/zero; } >"$work/disk.qcow2"
 reject "a qcow2 image is told what to do" 'qcow2' cvm-clevis luks bind -d "$work/disk.qcow2" -k "$passphrase" -p null
 truncate -s 32M "$work/luks1.img"
@@ -94,7 +94,10 @@ reject "an owner who is not enrolled" 'snp-attest: refused: .*not enrolled' gues
 expect "the owner is enrolled" cvm-clevis-broker owner add "$work/broker" first "$defaults/owner.pub.jwk"
 expect "a guest opens the volume" guest -- cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=$disk" --test
 expect "the owner's command line opens it too" guest -- cvm-clevis luks unlock -d "$disk" -t
-reject "no TEE" 'not a confidential VM' unlock
+reject "a kernel without configfs-tsm" 'no configfs-tsm' cvm-clevis-unlock \
+    --boot-config "$work/boot.json" --device "root=$disk" --test
+reject "no TEE" 'not a confidential VM' cvm-tee-sim run --tee none -- cvm-clevis-unlock \
+    --boot-config "$work/boot.json" --device "root=$disk" --test
 reject "another measurement" 'measurement' guest --measurement "$(printf '00%.0s' {1..48})" -- \
     cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=$disk" --test
 reject "a tampered report" 'signature' guest --fault tampered-report -- \

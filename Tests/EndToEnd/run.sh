@@ -42,7 +42,6 @@ reject() {
 }
 
 guest() { cvm-tee-sim run --tee snp "$@"; }
-unlock() { cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=${1:-$disk}" --test; }
 
 . Tests/EndToEnd/cases.sh
 

@@ -114,10 +114,18 @@ import Testing
         #expect(response.body == Array("no".utf8))
     }
 
-    @Test func `proxies in the environment are ignored`() throws {
-        let server = try Server.plain
-        #expect(ProcessInfo.processInfo.environment["http_proxy"] == "http://127.0.0.1:1")
-        #expect(try HTTPClient().post("\(server.url)/echo", body: [1], before: .after(seconds: 10)).status == 200)
+    /// In a process of its own: an environment is shared with every other test.
+    @Test func `proxies in the environment are ignored`() async {
+        await #expect(processExitsWith: .success) {
+            // Whoever listens to these ends up at a port where nobody answers.
+            for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+                unsafe setenv(name, "http://127.0.0.1:1", 1)
+            }
+            let (plain, tls) = (try Server.plain, try Server.tls)
+            let overHTTP = try HTTPClient().post("\(plain.url)/echo", body: [1], before: .after(seconds: 10))
+            let overTLS = try HTTPClient(tlsPin: tls.pin).post("\(tls.url)/echo", body: [1], before: .after(seconds: 10))
+            guard overHTTP.status == 200, overTLS.status == 200 else { exit(1) }
+        }
     }
 
     @Test(arguments: ["http://192.0.2.1/", "http://127.example.org/", "http://localhost.example.org/", "http://[::2]/"])

@@ -17,10 +17,6 @@ struct Server: Sendable {
     static var plain: Server { get throws { try processes.get().plain } }
 
     private static func start() throws -> (tls: Server, plain: Server) {
-        // Whoever listens to these ends up at a port where nobody answers.
-        for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
-            unsafe setenv(name, "http://127.0.0.1:1", 1)
-        }
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("cvm-http-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
