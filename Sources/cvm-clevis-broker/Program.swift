@@ -5,7 +5,7 @@ import Glibc
 
 /// The key broker's command line: reads arguments and prints; what is done is done in `Broker`.
 ///
-/// Exit codes: 0 done; 1 it failed, with one line on standard error and often a hint; 64 the command line makes no sense.
+/// Exit codes: 0 done; 1 it failed, with one line on standard error and often a hint; 2 the command line makes no sense.
 @main
 struct Program: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,6 +13,8 @@ struct Program: AsyncParsableCommand {
         abstract: "A guest owner's key broker: opens envelopes for confidential VMs whose evidence its owners want.",
         discussion: """
             A broker is a directory: keys, a database, and public.json for its owners.
+
+            Exit status: 0 done, 1 failed (one line says why), 2 wrong usage.
 
             Example:
               cvm-clevis-broker init /srv/broker --url https://broker.example:8443
@@ -36,7 +38,7 @@ struct Program: AsyncParsableCommand {
             exit(withError: error)
         } catch {
             complain(BrokerError(lowercasingFirst(message(for: error)), hint: "see: cvm-clevis-broker --help"))
-            exit(withError: exitCode(for: error))
+            Glibc.exit(2)
         }
     }
 

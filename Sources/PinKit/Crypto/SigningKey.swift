@@ -26,7 +26,7 @@ internal import COpenSSL
     }
 
     /// Reads an unencrypted PKCS #8 or SEC 1 PEM.
-    public init(pem: borrowing SecretBytes) throws(PinError) {
+    public convenience init(pem: borrowing SecretBytes) throws(PinError) {
         let parsed = unsafe pem.withUnsafeBytes { bytes -> OpaquePointer? in
             guard let bio = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count)) else { return nil }
             defer { unsafe BIO_free(bio) }
@@ -36,13 +36,7 @@ internal import COpenSSL
         guard let key = unsafe parsed else {
             throw PinError(.malformed, step: "read a private key", detail: opensslReason())
         }
-        do throws(PinError) {
-            self.publicKey = try unsafe PublicKey(readFrom: key)
-        } catch {
-            unsafe EVP_PKEY_free(key)
-            throw error
-        }
-        unsafe self.key = key
+        try unsafe self.init(adopting: key)
     }
 
     public func pem() throws(PinError) -> SecretBytes {
