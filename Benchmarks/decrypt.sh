@@ -16,9 +16,9 @@ prepare_owner "$work"
 printf 'a secret' | cvm-clevis encrypt sss '{"t":2,"pins":{"snp-attest":{},"null":{}}}' >"$work/attested.jwe"
 printf 'a secret' | cvm-clevis encrypt sss '{"t":2,"pins":{"null":[{},{}]}}' >"$work/plain.jwe"
 cvm-tee-sim run --tee snp -- hyperfine --warmup 3 --runs 20 --export-json "$work/result.json" --style basic \
-    --input "$work/attested.jwe" 'cvm-clevis decrypt' >/dev/null
+    "cvm-clevis decrypt <$work/attested.jwe" >/dev/null
 hyperfine --warmup 3 --runs 20 --export-json "$work/plain.json" --style basic \
-    --input "$work/plain.jwe" 'cvm-clevis decrypt' >/dev/null
+    "cvm-clevis decrypt <$work/plain.jwe" >/dev/null
 python3 - "$work/result.json" "$work/plain.json" <<'P'
 import json
 import sys

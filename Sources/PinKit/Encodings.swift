@@ -3,40 +3,82 @@
 /// base64url without padding (RFC 4648 §5), strict: one text for one sequence of bytes. For public data; a secret's text
 /// is ``SecretBytes/base64URL``.
 public enum Base64URL {
-    static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+    static let alphabet = Base64Alphabet("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
-    public static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        var text: [UInt8] = []
-        encode(bytes) { text.append($0) }
-        return String(decoding: text, as: UTF8.self)
+    public static func encode(_ bytes: some Sequence<UInt8>) -> String { alphabet.encode(Array(bytes)) }
+
+    /// nil for a character outside the alphabet, padding, an impossible length, or unused bits that are not zero.
+    public static func decode(_ text: some StringProtocol) -> [UInt8]? { alphabet.decode(Array(text.utf8)) }
+}
+
+/// Standard base64 with padding (RFC 4648 §4), as the KBS protocol writes nonces and evidence; strict like ``Base64URL``.
+public enum Base64 {
+    static let alphabet = Base64Alphabet("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+
+    public static func encode(_ bytes: some Collection<UInt8>) -> String {
+        alphabet.encode(Array(bytes)) + String(repeating: "=", count: (3 - bytes.count % 3) % 3)
     }
 
-    static func encode(_ bytes: some Sequence<UInt8>, to emit: (UInt8) -> Void) {
+    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
+        var characters = Array(text.utf8)
+        guard characters.count % 4 == 0 else { return nil }
+        while characters.last == UInt8(ascii: "="), characters.count % 4 != 2 { characters.removeLast() }
+        return alphabet.decode(characters)
+    }
+}
+
+/// 64 characters and both ways between them and bytes. Evidence has thousands of characters on the way to unlocking, so
+/// these loops are over memory, not over generic sequences.
+struct Base64Alphabet: Sendable {
+    private let characters: [UInt8]
+    /// The value of each character, or 255.
+    private let values: [UInt8]
+
+    init(_ text: StaticString) {
+        characters = text.withUTF8Buffer { unsafe Array($0) }
+        var values = [UInt8](repeating: 255, count: 256)
+        for (value, character) in characters.enumerated() { values[Int(character)] = UInt8(value) }
+        self.values = values
+    }
+
+    /// Characters that `count` bytes take, without padding.
+    static func length(of count: Int) -> Int { (count * 4 + 2) / 3 }
+
+    func encode(_ bytes: [UInt8]) -> String {
+        let length = Base64Alphabet.length(of: bytes.count)
+        return unsafe String(unsafeUninitializedCapacity: length) { text in
+            unsafe bytes.withUnsafeBytes { unsafe encode($0, into: UnsafeMutableRawBufferPointer(text)) }
+            return length
+        }
+    }
+
+    /// `text` has exactly `length(of: bytes.count)` bytes.
+    func encode(_ bytes: UnsafeRawBufferPointer, into text: UnsafeMutableRawBufferPointer) {
         var bits: UInt32 = 0
         var pending: UInt32 = 0
-        for byte in bytes {
-            bits = (bits << 8 | UInt32(byte)) & 0xffff
+        var position = 0
+        for index in 0..<bytes.count {
+            bits = unsafe (bits << 8 | UInt32(bytes[index])) & 0xffff
             pending += 8
             while pending >= 6 {
                 pending -= 6
-                emit(alphabet[Int(bits >> pending & 0x3f)])
+                unsafe text[position] = characters[Int(bits >> pending & 0x3f)]
+                position += 1
             }
         }
-        if pending > 0 { emit(alphabet[Int(bits << (6 - pending) & 0x3f)]) }
+        if pending > 0 { unsafe text[position] = characters[Int(bits << (6 - pending) & 0x3f)] }
     }
 
-    /// nil for a character outside the alphabet, padding, an impossible length, or unused bits that are not zero.
-    public static func decode(_ text: some StringProtocol) -> [UInt8]? { decode(Array(text.utf8)) }
-
-    public static func decode(_ text: [UInt8]) -> [UInt8]? {
+    func decode(_ text: [UInt8]) -> [UInt8]? {
         guard text.count % 4 != 1 else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count * 3 / 4)
         var bits: UInt32 = 0
         var pending: UInt32 = 0
         for character in text {
-            guard let value = value(of: character) else { return nil }
-            bits = (bits << 6 | value) & 0xffff
+            let value = values[Int(character)]
+            guard value < 64 else { return nil }
+            bits = (bits << 6 | UInt32(value)) & 0xffff
             pending += 6
             if pending >= 8 {
                 pending -= 8
@@ -45,48 +87,6 @@ public enum Base64URL {
         }
         guard bits & ((1 << pending) - 1) == 0 else { return nil }
         return bytes
-    }
-
-    private static func value(of character: UInt8) -> UInt32? {
-        switch character {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character - UInt8(ascii: "A"))
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character - UInt8(ascii: "a")) + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character - UInt8(ascii: "0")) + 52
-        case UInt8(ascii: "-"): 62
-        case UInt8(ascii: "_"): 63
-        default: nil
-        }
-    }
-}
-
-/// Standard base64 with padding (RFC 4648 §4), as the KBS protocol writes nonces and evidence; strict like ``Base64URL``.
-public enum Base64 {
-    public static func encode(_ bytes: some Collection<UInt8>) -> String {
-        let text = Base64URL.encode(bytes).map { character -> Character in
-            switch character {
-            case "-": "+"
-            case "_": "/"
-            default: character
-            }
-        }
-        return String(text) + String(repeating: "=", count: (3 - bytes.count % 3) % 3)
-    }
-
-    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
-        var characters = Array(text.utf8)
-        guard characters.count % 4 == 0 else { return nil }
-        while characters.last == UInt8(ascii: "="), characters.count % 4 != 2 { characters.removeLast() }
-        var urlSafe: [UInt8] = []
-        urlSafe.reserveCapacity(characters.count)
-        for character in characters {
-            switch character {
-            case UInt8(ascii: "+"): urlSafe.append(UInt8(ascii: "-"))
-            case UInt8(ascii: "/"): urlSafe.append(UInt8(ascii: "_"))
-            case UInt8(ascii: "-"), UInt8(ascii: "_"): return nil
-            default: urlSafe.append(character)
-            }
-        }
-        return Base64URL.decode(urlSafe)
     }
 }
 
@@ -131,14 +131,8 @@ public enum Hex {
 extension SecretBytes {
     /// The bytes as base64url text, itself a secret.
     public var base64URL: SecretBytes {
-        unsafe SecretBytes(count: (count * 4 + 2) / 3) { text in
-            var position = 0
-            unsafe withUnsafeBytes { bytes in
-                unsafe Base64URL.encode(bytes) { character in
-                    unsafe text[position] = character
-                    position += 1
-                }
-            }
+        unsafe SecretBytes(count: Base64Alphabet.length(of: count)) { text in
+            unsafe withUnsafeBytes { unsafe Base64URL.alphabet.encode($0, into: text) }
         }
     }
 }

@@ -24,6 +24,8 @@ struct CVMClevis: ParsableCommand {
         // libcurl would write the session keys of its connections wherever this says.
         unsafe unsetenv("SSLKEYLOGFILE")
         do {
+            // The one command that others wait for while they boot: reading its arguments takes longer than reading its input.
+            if CommandLine.arguments.dropFirst() == ["decrypt"] { return try Decrypt.decrypt() }
             var command = try parseAsRoot()
             try command.run()
         } catch {

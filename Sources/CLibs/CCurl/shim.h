@@ -26,7 +26,8 @@ struct cvm_curl {
 
 // Opens the library, for good, and finds its functions. 1, or 0 with dlerror() set.
 static inline int cvm_curl_open(struct cvm_curl *curl, const char *name) {
-    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    // Lazy: of the thousands of symbols of libcurl and its libraries a request needs few.
+    void *library = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
     if (!library) return 0;
     const struct { const char *name; size_t offset; } functions[] = {
 #define CVM_FUNCTION(member, symbol) { symbol, offsetof(struct cvm_curl, member) }

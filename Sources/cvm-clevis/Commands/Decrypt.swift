@@ -12,9 +12,13 @@ struct Decrypt: ParsableCommand {
             """)
 
     @Option(help: "Give up after this many seconds.")
-    var timeout = 10
+    var timeout = Decrypt.defaultTimeout
 
-    func run() throws {
+    func run() throws { try Decrypt.decrypt(timeout: timeout) }
+
+    static let defaultTimeout = 10
+
+    static func decrypt(timeout: Int = defaultTimeout) throws {
         let message = try Input.message()
         let secret = try PolicyWalk(registry: Pins.registry, deadline: .after(seconds: timeout)).recover(message)
         try FileIO.write(1, secret, name: "standard output")
