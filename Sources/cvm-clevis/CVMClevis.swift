@@ -25,7 +25,11 @@ struct CVMClevis: ParsableCommand {
         unsafe unsetenv("SSLKEYLOGFILE")
         do {
             // The one command that others wait for while they boot: reading its arguments takes longer than reading its input.
-            if CommandLine.arguments.dropFirst() == ["decrypt"] { return try Decrypt.decrypt() }
+            // And at the end nothing is buffered: what libraries free when a program exits, the kernel takes back anyway.
+            if CommandLine.arguments.dropFirst() == ["decrypt"] {
+                try Decrypt.decrypt()
+                _exit(0)
+            }
             var command = try parseAsRoot()
             try command.run()
         } catch {
