@@ -36,6 +36,11 @@ public import PinKit
         try trust(tlsPin)
     }
 
+    /// Starts to open libcurl, which takes some 5 ms, on a thread of its own: for who will need it after other work.
+    public static func preload() {
+        _ = startWorker { _ = try? LibCurl.shared() }
+    }
+
     deinit {
         unsafe cvm_curl_easy_cleanup(curl.functions, easy)
         unsafe words.deallocate()

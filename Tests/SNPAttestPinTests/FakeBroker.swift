@@ -120,6 +120,8 @@ final class FakeBroker: Connection, Sendable {
 
 /// Leads to brokers by their TLS key, so that a wrong pin leads nowhere.
 struct FakeNetwork: Transport {
+    func prepare() {}
+
     let brokers: [[UInt8]: FakeBroker]
 
     func connect(tlsPin: [UInt8]?) throws(PinError) -> any Connection {

@@ -49,6 +49,7 @@ public struct SNPAttestPin: BatchPin {
     }
 
     public func decrypt(_ messages: [JWE], in run: Run, deliver: (Int, consuming Recovered) -> Void) {
+        transport.prepare()
         var requests: [Exchange.Request] = []
         for (index, message) in messages.enumerated() {
             do throws(PinError) {

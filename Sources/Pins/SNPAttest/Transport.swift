@@ -4,6 +4,9 @@ package import PinKit
 
 /// Who reaches brokers.
 package protocol Transport: Sendable {
+    /// Brokers will be asked soon: what takes time and contacts nobody may start now.
+    func prepare()
+
     /// A client of one exchange; nothing is contacted yet.
     func connect(tlsPin: [UInt8]?) throws(PinError) -> any Connection
 }
@@ -21,6 +24,8 @@ struct HTTPTransport: Transport {
             try client.post(url, body: body, before: deadline)
         }
     }
+
+    func prepare() { HTTPClient.preload() }
 
     func connect(tlsPin: [UInt8]?) throws(PinError) -> any Connection { Client(client: try HTTPClient(tlsPin: tlsPin)) }
 }
