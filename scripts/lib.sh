@@ -5,21 +5,34 @@ say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 note() { printf '\n-- %s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
-# Shows a command as a person would type it, and runs it.
+# Shows a command as a person would type it.
+show() {
+    local word line='$'
+    for word in "$@"; do
+        case $word in
+            *[!A-Za-z0-9_./:=,@-]*) line+=" '$word'" ;;
+            *) line+=" $word" ;;
+        esac
+    done
+    printf '%s\n' "$line"
+}
+
+# Shows a command and runs it.
 run() {
-    printf '$ %s\n' "$*"
+    show "$@"
     "$@"
 }
 
 # Runs a command that must fail, and shows why it did.
 refused() {
-    printf '$ %s\n' "$*"
+    show "$@"
     if "$@"; then die "this should have been refused"; fi
 }
 
 # Builds every program as it ships; sets PROGRAMS to their folder.
 build_release() {
     swift build -c release --static-swift-stdlib
+    # shellcheck disable=SC2034 # used by those who source this file
     PROGRAMS=$(swift build -c release --static-swift-stdlib --show-bin-path)
 }
 

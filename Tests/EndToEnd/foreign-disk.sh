@@ -3,8 +3,8 @@
 # claims the UUID of DISK. Leaves that owner's files in WORK/second. What a host does to have a guest open a disk whose
 # content the host chose.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
-. scripts/lib.sh
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/../../scripts/lib.sh"
 disk=$1 out=$2 work=$3 url=$4
 export XDG_CONFIG_HOME=$work/second
 printf 'attacker' >"$work/attacker"
