@@ -82,6 +82,9 @@ truncate -s 32M "$work/luks1.img"
 cryptsetup luksFormat --batch-mode --type luks1 --pbkdf-force-iterations 1000 "$work/luks1.img" "$passphrase"
 reject "LUKS1 is told what to do" 'LUKS1' cvm-clevis luks bind -d "$work/luks1.img" -k "$passphrase" -p null
 unmeasured=$(python3 -c 'import json,sys; p=json.load(open(sys.argv[1])); p["covers"]=["firmware"]; print(json.dumps({"policy":p}))' "$work/policy.json")
+silent=$(python3 -c 'import json,sys; p=json.load(open(sys.argv[1])); del p["covers"]; print(json.dumps({"policy":p}))' "$work/policy.json")
+reject "a policy that does not say what its measurement covers" 'policy.covers: is missing' \
+    cvm-clevis luks bind -d "$disk" -k "$passphrase" -p snp-attest -c "$silent"
 reject "a policy that leaves the initrd unmeasured" 'initrd' \
     cvm-clevis luks bind -d "$disk" -k "$passphrase" -p snp-attest -c "$unmeasured"
 
