@@ -2,6 +2,7 @@
 import ArgumentParser
 import Broker
 import Glibc
+import PinKit
 
 /// The key broker's command line: reads arguments and prints; what is done is done in `Broker`.
 ///
@@ -21,6 +22,7 @@ struct Program: AsyncParsableCommand {
               cvm-clevis-broker owner add /srv/broker alice alice.jwk
               cvm-clevis-broker serve /srv/broker --listen 0.0.0.0:8443
             """,
+        version: programVersion,
         subcommands: [Init.self, OwnerCommand.self, Revoke.self, Audit.self, Serve.self])
 
     static func main() async {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import PinKit
 
 /// The arguments, read by hand: a parser library would double the size of what an initrd carries.
 struct Arguments {
@@ -37,7 +38,7 @@ struct Arguments {
         while let word = words.next() {
             switch word {
             case "--help", "-h": return .answer(usage)
-            case "--version": return .answer("0.1.0\n")
+            case "--version": return .answer("\(programVersion)\n")
             case "--test", "-t": arguments.isTest = true
             case "--boot-config", "--device", "--timeout":
                 guard let value = words.next(), arguments.set(word, to: value) else {

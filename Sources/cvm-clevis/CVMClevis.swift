@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Glibc
+import PinKit
 
 /// The command line: reads arguments, calls the libraries, prints. What a command means is in the libraries.
 @main
@@ -15,7 +16,7 @@ struct CVMClevis: ParsableCommand {
               cvm-clevis init --broker public.json --policy policy.json
               cvm-clevis luks bind -d disk.img -p snp-attest
             """,
-        version: "0.1.0",
+        version: programVersion,
         subcommands: [Init.self, BootConfigCommand.self, Luks.self, Encrypt.self, Decrypt.self])
 
     static func main() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import PinKit
 
 /// The simulated platform's command line. For tests and for trying things at home: it is part of no package that is shipped.
 @main
@@ -19,7 +20,7 @@ struct TEESim: ParsableCommand {
               cvm-clevis-broker serve ./broker --trust-simulator ./simulator-trust
               sudo cvm-tee-sim run --tee snp -- cvm-clevis luks unlock -d disk.img -n root
             """,
-        version: "0.1.0",
+        version: programVersion,
         subcommands: [Run.self, Trust.self, Policy.self, Measurement.self])
 
     static func main() {

@@ -11,7 +11,7 @@ struct Bind: ParsableCommand {
 
             Examples:
               cvm-clevis luks bind -d disk.img -p snp-attest
-              cvm-clevis luks bind -d disk.img -p sss -c '{"t":2,"pins":{"snp-attest":{},"null":{}}}'
+              cvm-clevis luks bind -d disk.img -p sss -c @threshold.json
             """)
 
     @OptionGroup var options: VolumeOptions
