@@ -100,15 +100,22 @@ extension Volume {
         try file.lock(until: wait)
         let header = try HeaderCopy(of: file).header
         let (token, keyslots) = try binding(choice, in: header)
+        _ = try remove(token, keyslots, from: header, on: CryptDevice(header: path, place: path), force: force)
+    }
+
+    /// Removes those of `keyslots` that exist, and then the token. Returns them.
+    func remove(
+        _ token: Int, _ keyslots: [Int], from header: Header, on device: borrowing CryptDevice, force: Bool
+    ) throws(LUKSError) -> [Int] {
         let doomed = keyslots.filter { header.keyslots[$0] != nil }
         guard force || doomed.count < header.keyslots.count || doomed.isEmpty else {
             throw LUKSError(
                 .lastKeyslot, place: path, step: "unbind",
                 detail: "nothing else would open this volume; add a passphrase first")
         }
-        let device = try CryptDevice(header: path, place: path)
         for keyslot in doomed { try device.removeKeyslot(keyslot) }
         try device.removeToken(token)
+        return doomed
     }
 
     /// Token and keyslots; read from the bare JSON, so that a token that is broken inside can be removed too.

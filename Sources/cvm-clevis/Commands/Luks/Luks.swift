@@ -6,7 +6,7 @@ import PinKit
 struct Luks: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bind LUKS2 volumes to pins, and open them. Block devices and plain image files alike.",
-        subcommands: [Bind.self, Unlock.self, List.self, Tree.self, Unbind.self])
+        subcommands: [Bind.self, Unlock.self, List.self, Tree.self, Unbind.self, Repair.self])
 }
 
 /// The volume that a command is about.
