@@ -42,7 +42,8 @@ import Testing
     @Test func `an unbind killed at any write leaves the volume open to what is left`() throws {
         try owner.bind(original, "null")
         let writes = try killAtEachWrite("unbind", of: original) { image, _ in
-            if try image.volume.repair().isEmpty, try image.volume.bindings(registry: owner.registry, owner: nil).count == 2 {
+            if try image.volume.repair().isEmpty, try image.volume.bindings(registry: owner.registry, owner: nil).count == 2
+            {
                 try image.volume.unbind(.token(1))
             }
             #expect(try image.metadata()["keyslots"]?.object?.names.sorted() == ["0", "1"])
