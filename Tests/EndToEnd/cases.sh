@@ -91,6 +91,12 @@ reject "a policy that leaves the initrd unmeasured" 'initrd' \
 reject "a pin that the guest's boot.json does not allow" 'does not allow' cvm-clevis luks bind -d "$disk" -k "$passphrase" \
     --boot-config "$work/attested-only.json" -p null -c '{}'
 
+one_vm=$(python3 -c 'import json,sys; p=json.load(open(sys.argv[1])); p["host_data"]="A"*42+"E"; print(json.dumps({"policy":p}))' "$work/policy.json")
+make_image "$work/one.img" "$passphrase" >/dev/null
+expect "a policy for one VM is bound" cvm-clevis luks bind -d "$work/one.img" -k "$passphrase" -p snp-attest -c "$one_vm"
+expect "and its instance is part of what the owner signed" sh -c \
+    "cvm-clevis luks list -d '$work/one.img' --json | grep -q '\"instance\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"'"
+
 note "unlocking"
 reject "an owner who is not enrolled" 'snp-attest: refused: .*not enrolled' guest -- cvm-clevis-unlock \
     --boot-config "$work/boot.json" --device "root=$disk" --test

@@ -34,9 +34,6 @@ struct Bind: ParsableCommand {
     @Option(help: "The volume's name in the guest's boot.json.")
     var name = "root"
 
-    @Option(help: "Names one VM: goes into the signed binding.")
-    var instance: String?
-
     @Option(help: "The guest's boot.json, which must accept this binding.")
     var bootConfig: String?
 
@@ -66,21 +63,32 @@ struct Bind: ParsableCommand {
         let configuration = try Input.configuration(config ?? words.dropFirst().first)
         let encryptor = try encryptor(pinName, configuration, binding)
         let uuid = try options.volume.uuid()
+        let parts = Bind.parts(pinName, binding.completing(configuration, for: pinName), binding)
         if let bootConfig {
-            let pins = Bind.pins(pinName, configuration)
+            let pins = Set(parts.map(\.pin))
             try BootConfigFile(bootConfig).volume(uuid: uuid).requireAcceptance(of: binding, name, pins, bootConfig)
         }
         let passphrase = try Input.passphrase(keyFile: keyFile, prompt: "Passphrase of \(options.device) (\(uuid)): ")
-        let new = NewBinding(encryptor: encryptor, binding: binding, name: name, instance: instance)
+        let new = NewBinding(encryptor: encryptor, binding: binding, name: name, instance: Bind.instance(parts))
         report(try options.volume.bind(new, passphrase: passphrase), pinName, binding)
     }
 
-    /// The pins that a configuration names, thresholds included.
-    private static func pins(_ name: String, _ configuration: JSON) -> Set<String> {
-        guard name == "sss" else { return [name] }
-        return (configuration["pins"]?.object?.members ?? []).reduce(into: [name]) { names, child in
-            for one in child.value.array ?? [child.value] { names.formUnion(pins(child.name, one)) }
+    private typealias Part = (pin: String, configuration: JSON)
+
+    /// A pin and, where it is a threshold, those below it, each with its whole configuration.
+    private static func parts(_ pin: String, _ configuration: JSON, _ binding: Binding) -> [Part] {
+        let children = pin == "sss" ? configuration["pins"]?.object?.members ?? [] : []
+        return children.reduce(into: [(pin, configuration)]) { found, child in
+            for one in child.value.array ?? [child.value] {
+                found += parts(child.name, binding.completing(one, for: child.name), binding)
+            }
         }
+    }
+
+    /// The one VM that the policies name, if they do: the HOST_DATA it was launched with.
+    private static func instance(_ parts: [Part]) -> String? {
+        let named = Set(parts.compactMap { $0.configuration["policy"]?["host_data"]?.string })
+        return named.count == 1 ? named.first : nil
     }
 
     private func encryptor(_ pin: String, _ configuration: JSON, _ binding: Binding) throws -> any Encryptor {
