@@ -31,6 +31,9 @@ struct CVMClevis: ParsableCommand {
                 try Decrypt.decrypt()
                 _exit(0)
             }
+            if let name = ClevisName(of: CommandLine.arguments.first ?? "") {
+                Glibc.exit(try name.run(Array(CommandLine.arguments.dropFirst())))
+            }
             var command = try parseAsRoot()
             try command.run()
         } catch {

@@ -114,6 +114,19 @@ reject "a tampered report" 'signature' guest --fault tampered-report -- \
 reject "evidence for another nonce" 'report' guest --fault wrong-report-data -- \
     cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=$disk" --test
 
+note "our pins in stock clevis"
+mkdir "$work/bin"
+for name in clevis-encrypt-snp-attest clevis-decrypt-snp-attest; do ln -s "$(command -v cvm-clevis)" "$work/bin/$name"; done
+PATH=$work/bin:$PATH
+clevis encrypt sss '{"t":2,"pins":{"snp-attest":{},"null":{}}}' <"$work/secret" >"$work/stock.jwe"
+expect "clevis opens an sss with our attested pin, in a guest" \
+    guest -- sh -c "clevis decrypt <'$work/stock.jwe' | cmp - '$work/secret'"
+expect "clevis binds a volume to it" sh -c \
+    "clevis luks bind -f -k '$passphrase' -d '$work/one.img' snp-attest '{}'"
+expect "and opens that" guest -- clevis luks unlock -d "$work/one.img" -t 2
+reject "the program of one pin opens no other's message" 'pin null, not snp-attest' \
+    sh -c "cvm-clevis encrypt null '{}' <'$work/secret' | clevis-decrypt-snp-attest"
+
 note "a hostile disk"
 original=$disk
 disk=$work/hostile.img

@@ -18,8 +18,12 @@ struct Decrypt: ParsableCommand {
 
     static let defaultTimeout = 10
 
-    static func decrypt(timeout: Int = defaultTimeout) throws {
+    /// `pin`: the only one whose messages are opened, if one is named.
+    static func decrypt(madeBy pin: String? = nil, timeout: Int = defaultTimeout) throws {
         let message = try Input.message()
+        guard pin == nil || message.pin == pin else {
+            throw Failure("the message is one of pin \(message.pin ?? "?"), not \(pin ?? "")")
+        }
         let secret = try PolicyWalk(registry: Pins.registry, deadline: .after(seconds: timeout)).recover(message)
         try FileIO.write(1, secret, name: "standard output")
     }

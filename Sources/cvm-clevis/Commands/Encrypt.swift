@@ -21,10 +21,12 @@ struct Encrypt: ParsableCommand {
     static let limit = 64 << 10
 
     func run() throws {
-        let binding = try Pins.binding(Defaults())
-        let encryptor = try Pins.registry.encryptor(
-            named: pin, for: Input.configuration(configuration), in: binding)
-        let secret = try FileIO.readSecret(0, limit: Encrypt.limit, name: "standard input")
-        Console.answer(try encryptor.encrypt(secret).compact)
+        Console.answer(try Encrypt.encrypt(to: pin, Input.configuration(configuration)).compact)
+    }
+
+    /// Standard input under `pin`.
+    static func encrypt(to pin: String, _ configuration: JSON) throws -> JWE {
+        let encryptor = try Pins.registry.encryptor(named: pin, for: configuration, in: Pins.binding(Defaults()))
+        return try encryptor.encrypt(FileIO.readSecret(0, limit: limit, name: "standard input"))
     }
 }
