@@ -70,23 +70,31 @@ struct Base64Alphabet: Sendable {
     }
 
     func decode(_ text: [UInt8]) -> [UInt8]? {
-        guard text.count % 4 != 1 else { return nil }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count * 3 / 4)
+        var bytes = [UInt8](repeating: 0, count: text.count * 3 / 4)
+        let isValid = unsafe text.withUnsafeBytes { text in
+            unsafe bytes.withUnsafeMutableBytes { unsafe decode(text, into: $0) }
+        }
+        return isValid ? bytes : nil
+    }
+
+    /// `bytes` has room for three quarters of `text`, rounded down. False where `text` is not what ``encode`` writes.
+    func decode(_ text: UnsafeRawBufferPointer, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
+        guard text.count % 4 != 1 else { return false }
         var bits: UInt32 = 0
         var pending: UInt32 = 0
-        for character in text {
-            let value = values[Int(character)]
-            guard value < 64 else { return nil }
-            bits = (bits << 6 | UInt32(value)) & 0xffff
+        var position = 0
+        for index in 0..<text.count {
+            let value = unsafe UInt32(values[Int(text[index])])
+            guard value < 64 else { return false }
+            bits = (bits << 6 | value) & 0xffff
             pending += 6
             if pending >= 8 {
                 pending -= 8
-                bytes.append(UInt8(truncatingIfNeeded: bits >> pending))
+                unsafe bytes[position] = UInt8(truncatingIfNeeded: bits >> pending)
+                position += 1
             }
         }
-        guard bits & ((1 << pending) - 1) == 0 else { return nil }
-        return bytes
+        return bits & ((1 << pending) - 1) == 0
     }
 }
 
@@ -134,5 +142,14 @@ extension SecretBytes {
         unsafe SecretBytes(count: Base64Alphabet.length(of: count)) { text in
             unsafe withUnsafeBytes { unsafe Base64URL.alphabet.encode($0, into: text) }
         }
+    }
+
+    /// The bytes that base64url text stands for; nil where it is not canonical. The text is the caller's to wipe.
+    public init?(decodingBase64URL text: UnsafeRawBufferPointer) {
+        var isValid = false
+        unsafe self.init(count: text.count * 3 / 4) { bytes in
+            isValid = unsafe Base64URL.alphabet.decode(text, into: bytes)
+        }
+        guard isValid else { return nil }
     }
 }
