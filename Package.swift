@@ -33,6 +33,8 @@ let package = Package(
             name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         // Without pkgConfig, whose -lcurl would link what is to be opened at run time.
         .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        // Likewise.
+        .systemLibrary(name: "CTSS2", path: "Sources/CLibs/CTSS2", providers: [.apt(["libtss2-dev"])]),
         .systemLibrary(name: "CFUSE", path: "Sources/CLibs/CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
 
         .systemLibrary(
@@ -56,15 +58,16 @@ let package = Package(
             name: "SNPAttestPin", dependencies: ["PinKit", "TEE", "BrokerProtocol", "HTTPClient"],
             path: "Sources/Pins/SNPAttest",
             swiftSettings: strict),
+        .target(name: "TPM2Pin", dependencies: ["PinKit", "CTSS2"], path: "Sources/Pins/TPM2", swiftSettings: strict),
         .target(
-            name: "PinSet", dependencies: ["PinKit", "NullPin", "SSSPin", "SNPAttestPin"], path: "Sources/Pins/Registry",
-            swiftSettings: strict),
+            name: "PinSet", dependencies: ["PinKit", "NullPin", "SSSPin", "SNPAttestPin", "TPM2Pin"],
+            path: "Sources/Pins/Registry", swiftSettings: strict),
 
         // Programs.
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "Attestation", "FileIO", "LUKS", "PinKit", "PinSet",
+                "Attestation", "FileIO", "LUKS", "PinKit", "PinSet", "TPM2Pin",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -121,6 +124,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SSSPinTests", dependencies: ["MemoryScan", "NullPin", "PinKit", "SSSPin"], swiftSettings: strict),
+        .testTarget(
+            name: "TPM2PinTests", dependencies: ["FileIO", "MemoryScan", "NullPin", "PinKit", "SSSPin", "TPM2Pin"],
+            swiftSettings: strict),
         .testTarget(name: "BrokerProtocolTests", dependencies: ["BrokerProtocol", "PinKit"], swiftSettings: strict),
         .testTarget(
             name: "HTTPClientTests", dependencies: ["HTTPClient", "PinKit"], exclude: ["server.py"], swiftSettings: strict),

@@ -3,6 +3,7 @@ internal import NullPin
 public import PinKit
 public import SNPAttestPin
 internal import SSSPin
+public import TPM2Pin
 
 /// The pins of this project: the only file that names them all.
 public enum PinSet {
@@ -10,7 +11,10 @@ public enum PinSet {
     public static let standard = registry(readPolicy: SNPAttestPin.statesCoverage)
 
     /// For programs that bind: `readPolicy` reads a policy as the broker will (``SNPAttestPin/init(readPolicy:)``).
-    public static func registry(readPolicy: @escaping SNPAttestPin.PolicyReader) -> PinRegistry {
-        PinRegistry([NullPin(), SSSPin(), SNPAttestPin(readPolicy: readPolicy)])
+    /// `tcti` says where the TPM is (``TPM2Pin/init(tcti:)``).
+    public static func registry(
+        tcti: String = TPM2Pin.kernelTPM, readPolicy: @escaping SNPAttestPin.PolicyReader
+    ) -> PinRegistry {
+        PinRegistry([NullPin(), SSSPin(), SNPAttestPin(readPolicy: readPolicy), TPM2Pin(tcti: tcti)])
     }
 }

@@ -10,7 +10,7 @@ enum Pins {
 
     /// The same pins; `allowingUnmeasuredBoot` accepts policies that let the host choose the initrd.
     static func registry(allowingUnmeasuredBoot: Bool) -> PinRegistry {
-        PinSet.registry { (json) throws(JSONError) in
+        PinSet.registry(tcti: Paths.tpm) { (json) throws(JSONError) in
             let policy = try readPolicy(json)
             guard policy.coversInitrd || allowingUnmeasuredBoot else {
                 throw JSONError(

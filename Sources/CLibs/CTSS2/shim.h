@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// The TPM 2.0 software stack without a link line: its headers for types and constants, the functions by dlopen(). An initrd
+// carries it only where a bound pin needs it. The inline functions fill in arguments that never differ here.
+#pragma once
+#include <dlfcn.h>
+#include <malloc.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tss2/tss2_esys.h>
+#include <tss2/tss2_mu.h>
+#include <tss2/tss2_rc.h>
+#include <tss2/tss2_tctildr.h>
+
+struct cvm_tss2 {
+    __typeof__(Tss2_TctiLdr_Initialize) *tcti_initialize;
+    __typeof__(Tss2_TctiLdr_Finalize) *tcti_finalize;
+    __typeof__(Esys_Initialize) *initialize;
+    __typeof__(Esys_Finalize) *finalize;
+    __typeof__(Esys_Free) *free;
+    __typeof__(Esys_GetSysContext) *get_sys_context;
+    __typeof__(Esys_GetCapability) *get_capability;
+    __typeof__(Esys_CreatePrimary) *create_primary;
+    __typeof__(Esys_Create) *create;
+    __typeof__(Esys_Load) *load;
+    __typeof__(Esys_Unseal) *unseal;
+    __typeof__(Esys_StartAuthSession) *start_session;
+    __typeof__(Esys_TRSess_SetAttributes) *set_attributes;
+    __typeof__(Esys_PolicyPCR) *policy_pcr;
+    __typeof__(Esys_PolicyGetDigest) *policy_digest;
+    __typeof__(Esys_FlushContext) *flush;
+    __typeof__(Tss2_MU_TPM2B_PUBLIC_Marshal) *marshal_public;
+    __typeof__(Tss2_MU_TPM2B_PUBLIC_Unmarshal) *unmarshal_public;
+    __typeof__(Tss2_MU_TPM2B_PRIVATE_Marshal) *marshal_private;
+    __typeof__(Tss2_MU_TPM2B_PRIVATE_Unmarshal) *unmarshal_private;
+    __typeof__(Tss2_RC_Decode) *decode;
+};
+
+// Opens the libraries, for good, and finds their functions. 1, or 0 with dlerror() set.
+static inline int cvm_tss2_open(struct cvm_tss2 *tss) {
+    // The stack logs to standard error, and with TSS2_LOG=trace everything that passes, unsealed keys included. (The first
+    // setenv of a process leaves the old table in place for who is reading it on another thread.)
+    setenv("TSS2_LOG", "all+NONE", 1);
+    const struct { const char *library, *name; size_t offset; } functions[] = {
+#define CVM_FUNCTION(library, member, symbol) { "libtss2-" library ".so.0", symbol, offsetof(struct cvm_tss2, member) }
+        CVM_FUNCTION("tctildr", tcti_initialize, "Tss2_TctiLdr_Initialize"),
+        CVM_FUNCTION("tctildr", tcti_finalize, "Tss2_TctiLdr_Finalize"),
+        CVM_FUNCTION("esys", initialize, "Esys_Initialize"),
+        CVM_FUNCTION("esys", finalize, "Esys_Finalize"),
+        CVM_FUNCTION("esys", free, "Esys_Free"),
+        CVM_FUNCTION("esys", get_sys_context, "Esys_GetSysContext"),
+        CVM_FUNCTION("esys", get_capability, "Esys_GetCapability"),
+        CVM_FUNCTION("esys", create_primary, "Esys_CreatePrimary"),
+        CVM_FUNCTION("esys", create, "Esys_Create"),
+        CVM_FUNCTION("esys", load, "Esys_Load"),
+        CVM_FUNCTION("esys", unseal, "Esys_Unseal"),
+        CVM_FUNCTION("esys", start_session, "Esys_StartAuthSession"),
+        CVM_FUNCTION("esys", set_attributes, "Esys_TRSess_SetAttributes"),
+        CVM_FUNCTION("esys", policy_pcr, "Esys_PolicyPCR"),
+        CVM_FUNCTION("esys", policy_digest, "Esys_PolicyGetDigest"),
+        CVM_FUNCTION("esys", flush, "Esys_FlushContext"),
+        CVM_FUNCTION("mu", marshal_public, "Tss2_MU_TPM2B_PUBLIC_Marshal"),
+        CVM_FUNCTION("mu", unmarshal_public, "Tss2_MU_TPM2B_PUBLIC_Unmarshal"),
+        CVM_FUNCTION("mu", marshal_private, "Tss2_MU_TPM2B_PRIVATE_Marshal"),
+        CVM_FUNCTION("mu", unmarshal_private, "Tss2_MU_TPM2B_PRIVATE_Unmarshal"),
+        CVM_FUNCTION("rc", decode, "Tss2_RC_Decode"),
+#undef CVM_FUNCTION
+    };
+    for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
+        void *library = dlopen(functions[index].library, RTLD_LAZY | RTLD_LOCAL);
+        void *function = library ? dlsym(library, functions[index].name) : NULL;
+        if (!function) return 0;
+        *(void **)((char *)tss + functions[index].offset) = function;
+    }
+    return 1;
+}
+
+static inline TSS2_RC cvm_tss2_tcti_initialize(const struct cvm_tss2 *tss, const char *name, TSS2_TCTI_CONTEXT **tcti) {
+    return tss->tcti_initialize(name, tcti);
+}
+static inline void cvm_tss2_tcti_finalize(const struct cvm_tss2 *tss, TSS2_TCTI_CONTEXT *tcti) { tss->tcti_finalize(&tcti); }
+static inline TSS2_RC cvm_tss2_initialize(const struct cvm_tss2 *tss, TSS2_TCTI_CONTEXT *tcti, ESYS_CONTEXT **esys) {
+    return tss->initialize(esys, tcti, NULL);
+}
+static inline void cvm_tss2_finalize(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys) { tss->finalize(&esys); }
+static inline void cvm_tss2_flush(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR handle) {
+    tss->flush(esys, handle);
+}
+static inline const char *cvm_tss2_decode(const struct cvm_tss2 *tss, TSS2_RC code) { return tss->decode(code); }
+
+// Structures from bytes and back, size prefix included. Reading: 1 when exactly `count` bytes make one.
+static inline int cvm_tss2_read_public(const struct cvm_tss2 *tss, const uint8_t *bytes, size_t count,
+                                       TPM2B_PUBLIC *object) {
+    size_t offset = 0;
+    return tss->unmarshal_public(bytes, count, &offset, object) == TSS2_RC_SUCCESS && offset == count;
+}
+static inline int cvm_tss2_read_private(const struct cvm_tss2 *tss, const uint8_t *bytes, size_t count,
+                                        TPM2B_PRIVATE *object) {
+    size_t offset = 0;
+    return tss->unmarshal_private(bytes, count, &offset, object) == TSS2_RC_SUCCESS && offset == count;
+}
+
+// An object under the owner hierarchy with an empty password.
+static inline TSS2_RC cvm_tss2_create_primary(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, const TPM2B_PUBLIC *form,
+                                              ESYS_TR *primary) {
+    const TPM2B_SENSITIVE_CREATE sensitive = {0};
+    const TPM2B_DATA outside = {0};
+    const TPML_PCR_SELECTION pcrs = {0};
+    return tss->create_primary(esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, form,
+                               &outside, &pcrs, primary, NULL, NULL, NULL, NULL);
+}
+
+// Seals `count` bytes, at most 128; both halves of the object are written marshalled, at most `room` bytes each.
+static inline TSS2_RC cvm_tss2_create(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR parent, ESYS_TR session,
+                                      const TPM2B_PUBLIC *form, const void *secret, size_t count, uint8_t *public_half,
+                                      size_t *public_count, uint8_t *private_half, size_t *private_count, size_t room) {
+    TPM2B_SENSITIVE_CREATE sensitive = {0};
+    const TPM2B_DATA outside = {0};
+    const TPML_PCR_SELECTION pcrs = {0};
+    TPM2B_PRIVATE *sealed = NULL;
+    TPM2B_PUBLIC *object = NULL;
+    if (count > 128) return TSS2_ESYS_RC_BAD_VALUE;
+    memcpy(sensitive.sensitive.data.buffer, secret, count);
+    sensitive.sensitive.data.size = (UINT16)count;
+    TSS2_RC code = tss->create(esys, parent, session, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, form, &outside, &pcrs, &sealed,
+                               &object, NULL, NULL, NULL);
+    explicit_bzero(&sensitive, sizeof sensitive);
+    *public_count = *private_count = 0;
+    if (code == TSS2_RC_SUCCESS) code = tss->marshal_public(object, public_half, room, public_count);
+    if (code == TSS2_RC_SUCCESS) code = tss->marshal_private(sealed, private_half, room, private_count);
+    tss->free(sealed);
+    tss->free(object);
+    return code;
+}
+
+static inline TSS2_RC cvm_tss2_load(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR parent,
+                                    const TPM2B_PRIVATE *sealed, const TPM2B_PUBLIC *object, ESYS_TR *handle) {
+    return tss->load(esys, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, sealed, object, handle);
+}
+
+static inline TSS2_RC cvm_tss2_unseal(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR object, ESYS_TR session,
+                                      TPM2B_SENSITIVE_DATA **data) {
+    return tss->unseal(esys, object, session, ESYS_TR_NONE, ESYS_TR_NONE, data);
+}
+static inline void cvm_tss2_free_data(const struct cvm_tss2 *tss, TPM2B_SENSITIVE_DATA *data) {
+    explicit_bzero(data, sizeof *data);
+    tss->free(data);
+}
+
+// A session whose key is encrypted to `salt_key`; parameters are encrypted with AES-128-CFB where its attributes say so.
+static inline TSS2_RC cvm_tss2_start_session(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR salt_key, TPM2_SE type,
+                                             TPMI_ALG_HASH hash, ESYS_TR *session) {
+    const TPMT_SYM_DEF aes = {.algorithm = TPM2_ALG_AES, .keyBits = {.aes = 128}, .mode = {.aes = TPM2_ALG_CFB}};
+    return tss->start_session(esys, salt_key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL, type, &aes, hash,
+                              session);
+}
+static inline TSS2_RC cvm_tss2_set_attributes(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR session,
+                                              uint8_t attributes) {
+    return tss->set_attributes(esys, session, attributes, 0xff);
+}
+
+static inline TPML_PCR_SELECTION cvm_tss2_selection(TPMI_ALG_HASH bank, uint32_t pcrs) {
+    TPML_PCR_SELECTION selection = {.count = 1, .pcrSelections = {{.hash = bank, .sizeofSelect = 3}}};
+    for (int index = 0; index < 3; index++) selection.pcrSelections[0].pcrSelect[index] = (BYTE)(pcrs >> 8 * index);
+    return selection;
+}
+
+// Without a digest (`count` 0) the policy is about the values that the PCRs have now.
+static inline TSS2_RC cvm_tss2_policy_pcr(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR session,
+                                          TPMI_ALG_HASH bank, uint32_t pcrs, const uint8_t *digest, size_t count) {
+    const TPML_PCR_SELECTION selection = cvm_tss2_selection(bank, pcrs);
+    TPM2B_DIGEST values = {0};
+    if (count > sizeof values.buffer) return TSS2_ESYS_RC_BAD_VALUE;
+    if (count > 0) memcpy(values.buffer, digest, count);
+    values.size = (UINT16)count;
+    return tss->policy_pcr(esys, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &values, &selection);
+}
+static inline TSS2_RC cvm_tss2_policy_digest(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR session,
+                                             uint8_t digest[64], size_t *count) {
+    TPM2B_DIGEST *value = NULL;
+    TSS2_RC code = tss->policy_digest(esys, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &value);
+    *count = code == TSS2_RC_SUCCESS ? value->size : 0;
+    if (*count > 64) return TSS2_ESYS_RC_BAD_VALUE;
+    if (*count > 0) memcpy(digest, value->buffer, *count);
+    tss->free(value);
+    return code;
+}
+
+// Which PCRs of a bank this TPM has, as a bit map; 0 for a bank that is not in use.
+static inline TSS2_RC cvm_tss2_bank(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, TPMI_ALG_HASH bank, uint32_t *pcrs) {
+    TPMS_CAPABILITY_DATA *data = NULL;
+    TPMI_YES_NO more = 0;
+    TSS2_RC code = tss->get_capability(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, TPM2_CAP_PCRS, 0, 1, &more, &data);
+    *pcrs = 0;
+    if (code != TSS2_RC_SUCCESS) return code;
+    const TPML_PCR_SELECTION *banks = &data->data.assignedPCR;
+    for (UINT32 index = 0; index < banks->count && index < TPM2_NUM_PCR_BANKS; index++) {
+        const TPMS_PCR_SELECTION *selection = &banks->pcrSelections[index];
+        for (int byte = 0; selection->hash == bank && byte < 3 && byte < selection->sizeofSelect; byte++)
+            *pcrs |= (uint32_t)selection->pcrSelect[byte] << 8 * byte;
+    }
+    tss->free(data);
+    return code;
+}
+
+static inline void cvm_tss2_wipe_copies(void *block, const void *secret, size_t count) {
+    char *start = (char *)block;
+    size_t size = malloc_usable_size(block);
+    for (size_t offset = 0; count > 0 && offset + count <= size; offset++)
+        if (start[offset] == *(const char *)secret && memcmp(start + offset, secret, count) == 0)
+            explicit_bzero(start + offset, count);
+}
+
+// The stack keeps what it sent and received in its contexts, and works on copies on the thread's stack; it wipes neither.
+// To be called right after the command, by a function that the secret reached no deeper than.
+__attribute__((noinline)) static void cvm_tss2_forget(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, const void *secret,
+                                                      size_t count) {
+    TSS2_SYS_CONTEXT *sys = NULL;
+    char below[64 << 10];
+    cvm_tss2_wipe_copies(esys, secret, count);
+    if (tss->get_sys_context(esys, &sys) == TSS2_RC_SUCCESS) cvm_tss2_wipe_copies(sys, secret, count);
+    explicit_bzero(below, sizeof below);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import PinKit
+import TPM2Pin
+import Testing
+
+/// What needs no TPM.
+@Suite struct ConfigurationTests {
+    @Test(arguments: [
+        (#"{"pcr_ids":7}"#, #"pcr_ids: must be PCRs from 0 to 23, as "7,11" or [7,11]"#),
+        (#"{"pcr_ids":""}"#, #"pcr_ids: must be PCRs from 0 to 23, as "7,11" or [7,11]"#),
+        (#"{"pcr_ids":[]}"#, #"pcr_ids: must be PCRs from 0 to 23, as "7,11" or [7,11]"#),
+        (#"{"pcr_ids":"24"}"#, #"pcr_ids: must be PCRs from 0 to 23, as "7,11" or [7,11]"#),
+        (#"{"pcr_ids":[-1]}"#, #"pcr_ids: must be PCRs from 0 to 23, as "7,11" or [7,11]"#),
+        (#"{"pcr_ids":"7,,8"}"#, #"pcr_ids: must be PCRs from 0 to 23, as "7,11" or [7,11]"#),
+        (#"{"pcr_ids":[9223372036854775807]}"#, #"pcr_ids: must be PCRs from 0 to 23, as "7,11" or [7,11]"#),
+        (#"{"pcr_ids":[[7]]}"#, #"pcr_ids: must be PCRs from 0 to 23, as "7,11" or [7,11]"#),
+        (#"{"pcr_bank":"sha256"}"#, "pcr_bank: without pcr_ids means nothing"),
+        (#"{"pcr_digest":"AA"}"#, "pcr_digest: without pcr_ids means nothing"),
+        (#"{"pcr_ids":"7,8","pcr_digest":"AA"}"#, "pcr_digest: must be the 64 bytes of the PCRs' values, not 1"),
+        (#"{"hash":"md5"}"#, "hash: must be sha1, sha256, sha384 or sha512"),
+        (#"{"key":"dsa"}"#, "key: must be ecc or rsa"),
+        (#"{"pcr_id":"7"}"#, "unknown member pcr_id"),
+    ])
+    func `a configuration that cannot work is malformed and says where`(text: String, reason: String) throws {
+        let binding = try Binding(issuedAt: 0, owner: nil, registry: PinRegistry([]))
+        let error = try #require(throws: PinError(.malformed)) {
+            _ = try TPM2Pin(tcti: "none").encryptor(for: JSON(parsing: text), in: binding)
+        }
+        #expect(error.detail == reason)
+    }
+
+    @Test(arguments: ["device:/dev/cvm-clevis-no-tpm", "swtpm:path=/dev/cvm-clevis-no-tpm", "cvm-clevis-no-tcti:"])
+    func `no TPM is unavailable, and the error says where it was looked for`(tcti: String) throws {
+        let binding = try Binding(issuedAt: 0, owner: nil, registry: PinRegistry([]))
+        let encryptor = try TPM2Pin(tcti: tcti).encryptor(for: [:], in: binding)
+        let error = try #require(throws: PinError(.unavailable)) {
+            _ = try encryptor.encrypt(SecretBytes(copyingPublic: [1]))
+        }
+        #expect(error.step == "reach the TPM at \(tcti)")
+    }
+
+    @Test func `the text of a key is the one that clevis seals`() throws {
+        let key = SecretBytes(copyingPublic: [UInt8](repeating: 0, count: 32))
+        #expect(
+            string(KeyText.write(key))
+                == #"{"alg":"A256GCM","k":"\#(String(repeating: "A", count: 43))","key_ops":["encrypt","decrypt"],"kty":"oct"}"#
+                + "\n")
+    }
+
+    @Test(arguments: [
+        #"{"kty":"oct","key_ops":["encrypt","decrypt"],"alg":"A256GCM","k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}"#,
+        #"{ "k" : "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" }"#,
+    ])
+    func `the text of a key may have another order, spaces and no newline`(text: String) throws {
+        let key = try KeyText.read(SecretBytes(copyingPublic: Array(text.utf8)))
+        let isEqual = key.equals(SecretBytes(copyingPublic: Array(0..<32)))
+        #expect(isEqual)
+    }
+
+    @Test(arguments: [
+        "", "{", #""k""#, #""k":"#, #""k":""#, #"{"k":"AAEC"}"#, #"{"k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"#,
+        #"{"k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9"}"#, #"{"k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8A"}"#,
+    ])
+    func `what is no key is malformed`(text: String) throws {
+        #expect(throws: PinError(.malformed)) { _ = try KeyText.read(SecretBytes(copyingPublic: Array(text.utf8))).count }
+    }
+
+    private func string(_ secret: borrowing SecretBytes) -> String {
+        unsafe secret.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+}
