@@ -53,12 +53,25 @@ public import PinKit
     public func post(
         _ url: String, body: [UInt8], contentType: String = "application/json", before deadline: Deadline
     ) throws(PinError) -> HTTPResponse {
-        let address = try RequestURL(url, curl)
+        try send(body, ["Content-Type: \(contentType)", "Expect:"], to: url, before: deadline)
+    }
+
+    /// Asks for what is at `url`; limits and errors are those of ``post(_:body:contentType:before:)``.
+    public func get(_ url: String, before deadline: Deadline) throws(PinError) -> HTTPResponse {
+        try send(nil, [], to: url, before: deadline)
+    }
+
+    /// A GET where there is no body, else a POST.
+    private func send(
+        _ body: [UInt8]?, _ headers: [String], to url: String, before deadline: Deadline
+    ) throws(PinError) -> HTTPResponse {
+        let step = "\(body == nil ? "GET" : "POST") \(url)"
+        let address = try RequestURL(url, curl, step: step)
         guard address.isEncrypted || allowsPlainHTTP || address.isLoopback else {
-            throw PinError(.malformed, step: "POST \(url)", detail: "http is for this machine only; use https")
+            throw PinError(.malformed, step: step, detail: "http is for this machine only; use https")
         }
-        let headers = try HeaderList(["Content-Type: \(contentType)", "Accept: application/json", "Expect:"], curl)
-        return try Transfer(self, url: url, before: deadline).run(address, headers, body)
+        let headers = try HeaderList(headers + ["Accept: application/json"], curl)
+        return try Transfer(self, step: step, before: deadline).run(address, headers, body)
     }
 
     /// What never changes from request to request.

@@ -8,13 +8,14 @@ internal import PinKit
     private let curl: LibCurl
     let handle: OpaquePointer
 
-    init(_ text: String, _ curl: LibCurl) throws(PinError) {
+    /// `step` is what an error says was being done.
+    init(_ text: String, _ curl: LibCurl, step: String) throws(PinError) {
         guard let handle = unsafe cvm_curl_url(curl.functions) else {
             throw PinError(.failed, step: "curl_url", detail: "out of memory")
         }
         guard unsafe cvm_curl_url_set(curl.functions, handle, text) == CURLUE_OK else {
             unsafe cvm_curl_url_cleanup(curl.functions, handle)
-            throw PinError(.malformed, step: "POST \(text)", detail: "not an address that libcurl can read")
+            throw PinError(.malformed, step: step, detail: "not an address that libcurl can read")
         }
         self.curl = curl
         unsafe self.handle = handle

@@ -11,24 +11,25 @@ struct Transfer {
     }
 
     private let client: HTTPClient
-    private let url: String
+    /// What errors say was being done: method and address.
+    private let step: String
     private let deadline: Deadline
     /// Left until the deadline when it began.
     private let milliseconds: Int
 
-    init(_ client: HTTPClient, url: String, before deadline: Deadline) throws(PinError) {
+    init(_ client: HTTPClient, step: String, before deadline: Deadline) throws(PinError) {
         self.client = client
-        self.url = url
+        self.step = step
         self.deadline = deadline
         self.milliseconds = deadline.millisecondsLeft
         // To libcurl 0 would mean "for ever".
         guard milliseconds > 0 else {
-            throw PinError(.unavailable, step: "POST \(url)", detail: "not tried: the deadline has passed")
+            throw PinError(.unavailable, step: step, detail: "not tried: the deadline has passed")
         }
     }
 
     func run(
-        _ address: borrowing RequestURL, _ headers: borrowing HeaderList, _ body: [UInt8]
+        _ address: borrowing RequestURL, _ headers: borrowing HeaderList, _ body: [UInt8]?
     ) throws(PinError) -> HTTPResponse {
         try client.set(CURLOPT_TIMEOUT_MS, milliseconds)
         try client.set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds)
@@ -36,13 +37,18 @@ struct Transfer {
         try unsafe client.set(CURLOPT_HTTPHEADER, pointer: headers.first)
         let answer = Answer()
         try receive(into: answer)
-        let code = try perform(body)
+        let code = if let body { try post(body) } else { try get() }
         guard code == CURLE_OK else { throw error(code, answer) }
         let status = unsafe cvm_curl_status(client.curl.functions, client.easy)
         return HTTPResponse(status: status, body: answer.bytes)
     }
 
-    private func perform(_ body: [UInt8]) throws(PinError) -> CURLcode {
+    private func get() throws(PinError) -> CURLcode {
+        try client.set(CURLOPT_HTTPGET, 1)
+        return unsafe cvm_curl_easy_perform(client.curl.functions, client.easy)
+    }
+
+    private func post(_ body: [UInt8]) throws(PinError) -> CURLcode {
         let curl = client.curl
         return try unsafe body.withUnsafeBufferPointer { (bytes) throws(PinError) in
             let count = curl_off_t(bytes.count)
@@ -80,7 +86,6 @@ struct Transfer {
     }
 
     private func error(_ code: CURLcode, _ answer: Answer) -> PinError {
-        let step = "POST \(url)"
         switch code {
         case CURLE_WRITE_ERROR where answer.isTooLong:
             return PinError(.refused, step: step, detail: "the answer is longer than \(HTTPClient.maximumBody) bytes")
