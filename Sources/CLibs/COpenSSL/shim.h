@@ -8,6 +8,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -15,3 +16,4 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include "ecdsa.h"
+#include "kdf.h"
