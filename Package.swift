@@ -60,7 +60,10 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "TPM2Pin", dependencies: ["PinKit", "CTSS2"], path: "Sources/Pins/TPM2", swiftSettings: strict),
         .target(
-            name: "PinSet", dependencies: ["PinKit", "NullPin", "SSSPin", "SNPAttestPin", "TPM2Pin"],
+            name: "TangPin", dependencies: ["FileIO", "HTTPClient", "PinKit"], path: "Sources/Pins/Tang",
+            swiftSettings: strict),
+        .target(
+            name: "PinSet", dependencies: ["PinKit", "NullPin", "SSSPin", "SNPAttestPin", "TangPin", "TPM2Pin"],
             path: "Sources/Pins/Registry", swiftSettings: strict),
 
         // Programs.
@@ -133,6 +136,9 @@ let package = Package(
         .testTarget(
             name: "SNPAttestPinTests",
             dependencies: ["BrokerProtocol", "HTTPClient", "NullPin", "PinKit", "SNPAttestPin", "SSSPin"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TangPinTests", dependencies: ["HTTPClient", "MemoryScan", "PinKit", "SSSPin", "TangPin"],
             swiftSettings: strict),
         .testTarget(
             name: "TEESimulatorTests", dependencies: ["Attestation", "COpenSSL", "PinKit", "TEE", "TEESimulator"],

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import PinKit
+
+/// What the header of a message says about its server.
+struct TangHeader {
+    let url: String
+    /// RFC 7638 thumbprint of ``serverKey``; old messages have one with SHA-1.
+    let keyID: String
+    let serverKey: CurvePoint
+
+    init(_ message: JWE) throws(PinError) {
+        do throws(JSONError) {
+            var reader = try JSONReader(message.parameters ?? .null, at: "clevis.tang")
+            url = try reader.string("url")
+            let keys = try KeySet(try reader.required("adv"), limit: Advertisement.maximumKeys, at: "clevis.tang.adv")
+            guard let id = message.header["kid"]?.string, let hash = KeySet.Thumbprint(of: id) else {
+                throw JSONError(place: "kid", problem: "must be a thumbprint of 43 or 27 characters")
+            }
+            guard let jwk = keys.keys.first(where: { KeySet.thumbprint(of: $0, hash) == id }) else {
+                throw JSONError(place: "kid", problem: "names no key of clevis.tang.adv")
+            }
+            keyID = id
+            serverKey = try CurvePoint(jwk: jwk, at: "clevis.tang.adv")
+        } catch {
+            throw PinError(.malformed, step: "read a tang header", detail: error.description)
+        }
+    }
+}
