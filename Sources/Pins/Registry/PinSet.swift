@@ -4,17 +4,22 @@ public import PinKit
 public import SNPAttestPin
 internal import SSSPin
 public import TPM2Pin
+public import TangPin
 
 /// The pins of this project: the only file that names them all.
 public enum PinSet {
     /// For programs that recover: policies are only known to be policies.
     public static let standard = registry(readPolicy: SNPAttestPin.statesCoverage)
 
-    /// For programs that bind: `readPolicy` reads a policy as the broker will (``SNPAttestPin/init(readPolicy:)``).
+    /// For programs that bind: `readPolicy` reads a policy as the broker will (``SNPAttestPin/init(readPolicy:)``), and
+    /// `trustTang` is asked about servers that the configuration does not vouch for (``TangPin/init(trust:)``).
     /// `tcti` says where the TPM is (``TPM2Pin/init(tcti:)``).
     public static func registry(
-        tcti: String = TPM2Pin.kernelTPM, readPolicy: @escaping SNPAttestPin.PolicyReader
+        tcti: String = TPM2Pin.kernelTPM, trustTang: @escaping TangPin.TrustDecision = TangPin.trustNobody,
+        readPolicy: @escaping SNPAttestPin.PolicyReader
     ) -> PinRegistry {
-        PinRegistry([NullPin(), SSSPin(), SNPAttestPin(readPolicy: readPolicy), TPM2Pin(tcti: tcti)])
+        PinRegistry([
+            NullPin(), SSSPin(), SNPAttestPin(readPolicy: readPolicy), TangPin(trust: trustTang), TPM2Pin(tcti: tcti),
+        ])
     }
 }
