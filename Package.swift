@@ -31,33 +31,28 @@ let package = Package(
         .systemLibrary(name: "CJose", path: "Sources/CLibs/CJose", pkgConfig: "jose", providers: [.apt(["libjose-dev"])]),
         .systemLibrary(
             name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-        // Without pkgConfig, whose -lcurl would link what is to be opened at run time.
-        .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        // Likewise.
-        .systemLibrary(name: "CTSS2", path: "Sources/CLibs/CTSS2", providers: [.apt(["libtss2-dev"])]),
-        .systemLibrary(name: "CFUSE", path: "Sources/CLibs/CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
-
         .systemLibrary(
             name: "CCryptsetup", path: "Sources/CLibs/CCryptsetup", pkgConfig: "libcryptsetup",
             providers: [.apt(["libcryptsetup-dev"])]),
+        .systemLibrary(name: "CFUSE", path: "Sources/CLibs/CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        // Without pkgConfig, whose -l flags would link what is to be opened at run time.
+        .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CTSS2", path: "Sources/CLibs/CTSS2", providers: [.apt(["libtss2-dev"])]),
 
         // Libraries an initrd carries: free of Foundation.
         .target(name: "PinKit", dependencies: ["CJose", "COpenSSL"], swiftSettings: strict),
+        .target(name: "FileIO", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "TEE", dependencies: ["PinKit"], swiftSettings: strict),
-        .target(name: "Attestation", dependencies: ["PinKit", "TEE", "COpenSSL"], swiftSettings: strict),
         .target(name: "BrokerProtocol", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "HTTPClient", dependencies: ["PinKit", "CCurl"], swiftSettings: strict),
         .target(name: "LUKS", dependencies: ["PinKit", "CCryptsetup"], swiftSettings: strict),
-
-        .target(name: "FileIO", dependencies: ["PinKit"], swiftSettings: strict),
 
         // Pins: a target each, so that the build checks who may import what.
         .target(name: "NullPin", dependencies: ["PinKit"], path: "Sources/Pins/Null", swiftSettings: strict),
         .target(name: "SSSPin", dependencies: ["PinKit", "COpenSSL"], path: "Sources/Pins/SSS", swiftSettings: strict),
         .target(
             name: "SNPAttestPin", dependencies: ["PinKit", "TEE", "BrokerProtocol", "HTTPClient"],
-            path: "Sources/Pins/SNPAttest",
-            swiftSettings: strict),
+            path: "Sources/Pins/SNPAttest", swiftSettings: strict),
         .target(name: "TPM2Pin", dependencies: ["PinKit", "CTSS2"], path: "Sources/Pins/TPM2", swiftSettings: strict),
         .target(
             name: "TangPin", dependencies: ["FileIO", "HTTPClient", "PinKit"], path: "Sources/Pins/Tang",
@@ -76,6 +71,9 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "cvm-clevis-unlock", dependencies: ["FileIO", "LUKS", "PinKit", "PinSet"], swiftSettings: strict),
+
+        // Judges evidence: for who binds and for the broker, never in an initrd.
+        .target(name: "Attestation", dependencies: ["PinKit", "TEE", "COpenSSL"], swiftSettings: strict),
 
         // The simulated platform: linked into nothing that is shipped.
         .target(name: "TEESimulator", dependencies: ["PinKit", "TEE", "CFUSE", "COpenSSL"], swiftSettings: strict),
@@ -107,21 +105,23 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        // Tests mirror Sources.
+        // What several tests use.
         .target(name: "MemoryScan", dependencies: ["PinKit"], path: "Tests/MemoryScan", swiftSettings: strict),
-        .testTarget(name: "PinKitTests", dependencies: ["MemoryScan", "PinKit"], swiftSettings: strict),
         .target(
             name: "EvidenceVectors", dependencies: ["FileIO", "PinKit"], path: "Tests/EvidenceVectors", swiftSettings: strict
         ),
+        .executableTarget(
+            name: "luks-bind-crash", dependencies: ["FileIO", "LUKS", "NullPin", "PinKit"], path: "Tests/LUKSBindCrash",
+            swiftSettings: strict),
+
+        // Tests mirror Sources.
+        .testTarget(name: "PinKitTests", dependencies: ["MemoryScan", "PinKit"], swiftSettings: strict),
         .testTarget(
             name: "TEETests", dependencies: ["PinKit", "TEE", "FileIO", "EvidenceVectors"], swiftSettings: strict),
         .testTarget(
             name: "AttestationTests",
             dependencies: ["Attestation", "PinKit", "TEE", "COpenSSL", "FileIO", "EvidenceVectors"], swiftSettings: strict),
         .testTarget(name: "FileIOTests", dependencies: ["FileIO", "PinKit"], swiftSettings: strict),
-        .executableTarget(
-            name: "luks-bind-crash", dependencies: ["FileIO", "LUKS", "NullPin", "PinKit"], path: "Tests/LUKSBindCrash",
-            swiftSettings: strict),
         .testTarget(
             name: "LUKSTests", dependencies: ["FileIO", "LUKS", "NullPin", "PinKit", "SSSPin", "luks-bind-crash"],
             swiftSettings: strict),
