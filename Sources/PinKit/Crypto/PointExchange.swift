@@ -60,7 +60,9 @@ package struct SecretPoint: ~Copyable {
 }
 
 /// A point or a key as the JWK tree that libjose computes with. Any of them may be a secret, so all are overwritten.
-@safe private struct PointTree: ~Copyable {
+///
+/// Not private: release builds of other modules destroy what holds one, and would not find a private type's metadata.
+@safe struct PointTree: ~Copyable {
     private let tree: UnsafeMutablePointer<json_t>
 
     init(_ point: CurvePoint) {
