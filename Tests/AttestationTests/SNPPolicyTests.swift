@@ -6,6 +6,8 @@ import Testing
 
 private func text(_ byte: UInt8, _ count: Int) -> String { Base64URL.encode([UInt8](repeating: byte, count: count)) }
 
+private func hex(_ byte: UInt8, _ count: Int) -> String { Hex.encode([UInt8](repeating: byte, count: count)) }
+
 /// The smallest policy that the fake platforms meet, with the members of a JSON text put in.
 private func policy(_ changes: String = "{}") throws -> SNPPolicy {
     var members: JSONObject = ["covers": ["firmware"], "measurement": [.string(text(0x4d, 48))]]
@@ -95,29 +97,29 @@ private let otherChip: [UInt8] = (2...65).map { UInt8($0) }
     }
 
     private static let software: [Demand] = [
-        Demand("{}", "measurement is \(text(0x4e, 48)), not \(text(0x4d, 48))", fails: put(.measurement, 0x4e, 48)),
+        Demand("{}", "measurement is \(hex(0x4e, 48)), not \(hex(0x4d, 48))", fails: put(.measurement, 0x4e, 48)),
         Demand(
             #"{"measurement":["\#(text(1, 48))","\#(text(2, 48))"]}"#,
-            "measurement is \(text(3, 48)), not one of the 2 in the policy",
+            "measurement is \(hex(3, 48)), not one of the 2 in the policy",
             meets: put(.measurement, 2, 48), fails: put(.measurement, 3, 48)),
         Demand(
-            #"{"id_key_digest":["\#(text(5, 48))"]}"#, "id_key_digest is \(text(0, 48)), not \(text(5, 48))",
+            #"{"id_key_digest":["\#(text(5, 48))"]}"#, "id_key_digest is \(hex(0, 48)), not \(hex(5, 48))",
             meets: put(.idKeyDigest, 5, 48)),
         Demand(
-            #"{"author_key_digest":["\#(text(5, 48))"]}"#, "author_key_digest is absent, not \(text(5, 48))",
+            #"{"author_key_digest":["\#(text(5, 48))"]}"#, "author_key_digest is absent, not \(hex(5, 48))",
             meets: {
                 put(.authorKeyDigest, 5, 48)(&$0)
                 set(.keyInfo, 1)(&$0)
             }, fails: put(.authorKeyDigest, 5, 48)),
         Demand(
-            #"{"family_id":"\#(text(6, 16))"}"#, "family_id is \(text(0, 16)), not \(text(6, 16))",
+            #"{"family_id":"\#(text(6, 16))"}"#, "family_id is \(hex(0, 16)), not \(hex(6, 16))",
             meets: put(.familyID, 6, 16)),
         Demand(
-            #"{"image_id":"\#(text(6, 16))"}"#, "image_id is \(text(0, 16)), not \(text(6, 16))", meets: put(.imageID, 6, 16)
+            #"{"image_id":"\#(text(6, 16))"}"#, "image_id is \(hex(0, 16)), not \(hex(6, 16))", meets: put(.imageID, 6, 16)
         ),
         Demand(#"{"guest_svn":4}"#, "guest_svn is 3, not at least 4", meets: set(.guestSVN, 4), fails: set(.guestSVN, 3)),
         Demand(
-            #"{"host_data":"\#(text(7, 32))"}"#, "host_data is \(text(0, 32)), not \(text(7, 32))",
+            #"{"host_data":"\#(text(7, 32))"}"#, "host_data is \(hex(0, 32)), not \(hex(7, 32))",
             meets: put(.hostData, 7, 32)),
         Demand(#"{"vmpl":2}"#, "vmpl is 0, not 2", meets: set(.vmpl, 2)),
         Demand("{}", "vmpl is 1, not 0", fails: set(.vmpl, 1)),
@@ -150,7 +152,7 @@ private let otherChip: [UInt8] = (2...65).map { UInt8($0) }
         Demand(#"{"product":["milan","genoa"]}"#, "vmpl is 1, not 0", fails: set(.vmpl, 1)),
         Demand(
             #"{"chip":["\#(Base64URL.encode(chip))"]}"#,
-            "chip is \(Base64URL.encode(otherChip)), not \(Base64URL.encode(chip))",
+            "chip is \(Hex.encode(otherChip)), not \(Hex.encode(chip))",
             fails: {
                 put(.chipID, otherChip)(&$0)
                 $0.certificate[amd: "4"] = otherChip
