@@ -5,16 +5,18 @@ import FileIO
 import PinKit
 import TEE
 
-/// A private key of Tests/Vectors/fake-amd.
+/// A private key: one of Tests/Vectors/fake-amd, or a new one on P-256.
 @safe final class TestKey: @unchecked Sendable {
-    fileprivate let key: OpaquePointer
+    let key: OpaquePointer
 
     static let ark = TestKey("ark")
     static let ask = TestKey("ask")
     static let asvk = TestKey("asvk")
     static let vcek = TestKey("vcek")
     static let vlek = TestKey("vlek")
-    static let p256 = unsafe TestKey(adopting: cvm_generate_p256()!)
+    static let p256 = newP256()
+
+    static func newP256() -> TestKey { unsafe TestKey(adopting: cvm_generate_p256()!) }
 
     private init(adopting key: OpaquePointer) { unsafe self.key = key }
 

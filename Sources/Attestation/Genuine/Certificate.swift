@@ -3,7 +3,7 @@ internal import COpenSSL
 internal import PinKit
 package import TEE
 
-/// An X.509 certificate as AMD makes them, parsed by libcrypto. Parsing says nothing about who made it. Thread-safe:
+/// An X.509 certificate as AMD and Intel make them, parsed by libcrypto. Parsing says nothing about who made it. Thread-safe:
 /// nothing in it changes.
 @safe package final class Certificate: @unchecked Sendable {
     private let x509: OpaquePointer
@@ -59,38 +59,28 @@ package import TEE
 // MARK: - Signatures
 
 extension Certificate {
-    /// Whether `authority` signed it with RSASSA-PSS, SHA-384, MGF1 with SHA-384, a salt of 48 bytes: the only scheme AMD
-    /// uses, and the only one taken. libcrypto verifies over the bytes that were parsed.
+    /// Whether `authority` signed it, in the one scheme that it signs with. libcrypto verifies over the bytes that were parsed.
     package func isSigned(by authority: Authority) throws(EvidenceError) -> Bool {
         defer { ERR_clear_error() }
-        guard usesPSSWithSHA384 else { return false }
-        let key = unsafe authority.publicKey.withUnsafeBufferPointer { bytes in
-            var cursor = bytes.baseAddress
-            return unsafe d2i_PUBKEY(nil, &cursor, bytes.count)
-        }
-        guard let key = unsafe key else {
-            throw EvidenceError(.failed, step: authority.name, detail: opensslReason())
-        }
-        defer { unsafe EVP_PKEY_free(key) }
-        return unsafe X509_verify(x509, key) == 1
-    }
-
-    /// libcrypto sets X509_SIG_INFO_TLS on a PSS signature when the hash of MGF1 is the message's and the salt is as long.
-    private var usesPSSWithSHA384: Bool {
-        var (digest, scheme, bits): (Int32, Int32, Int32) = (0, 0, 0)
-        var flags: UInt32 = 0
-        guard unsafe X509_get_signature_info(x509, &digest, &scheme, &bits, &flags) == 1 else { return false }
-        return scheme == NID_rsassaPss && digest == NID_sha384 && flags & UInt32(X509_SIG_INFO_TLS) != 0
+        var algorithm: UnsafePointer<X509_ALGOR>?
+        unsafe X509_get0_signature(nil, &algorithm, x509)
+        guard unsafe authority.scheme.isStated(by: algorithm) else { return false }
+        return try unsafe authority.withKey { unsafe X509_verify(x509, $0) == 1 }
     }
 
     /// Whether its key is one on P-384.
-    var hasP384Key: Bool {
+    var hasP384Key: Bool { hasKey(on: "secp384r1") }
+
+    /// Whether its key is one on P-256.
+    var hasP256Key: Bool { hasKey(on: "prime256v1") }
+
+    private func hasKey(on curve: String) -> Bool {
         var name = [CChar](repeating: 0, count: 32)
         defer { ERR_clear_error() }
         guard let key = unsafe X509_get0_pubkey(x509),
             unsafe EVP_PKEY_get_group_name(key, &name, name.count, nil) == 1
         else { return false }
-        return name.prefix { $0 != 0 }.elementsEqual("secp384r1".utf8.map(CChar.init))
+        return name.prefix { $0 != 0 }.elementsEqual(curve.utf8.map(CChar.init))
     }
 
     /// Whether `signature` (r ‖ s, 48 bytes each, big-endian) is its P-384 key's over `message` with SHA-384.
@@ -98,6 +88,25 @@ extension Certificate {
         defer { ERR_clear_error() }
         guard hasP384Key, signature.count == 96, let key = unsafe X509_get0_pubkey(x509) else { return false }
         return unsafe cvm_verify_ecdsa(key, EVP_sha384(), signature, 48, message, message.count) == 1
+    }
+
+    /// Whether `signature` (r ‖ s, 32 bytes each, big-endian) is its P-256 key's over `message` with SHA-256.
+    func verifiesES256(_ signature: [UInt8], over message: [UInt8]) -> Bool {
+        defer { ERR_clear_error() }
+        guard hasP256Key, signature.count == 64, let key = unsafe X509_get0_pubkey(x509) else { return false }
+        return unsafe cvm_verify_ecdsa(key, EVP_sha256(), signature, 32, message, message.count) == 1
+    }
+
+    /// Whether it says that its key may sign certificates.
+    var isAuthority: Bool {
+        defer { ERR_clear_error() }
+        return unsafe X509_check_ca(x509) == 1
+    }
+
+    /// Whether `list` names its serial number. The list's issuer must be its own, which whoever calls has checked.
+    func isListed(in list: OpaquePointer) -> Bool {
+        var entry: OpaquePointer?
+        return unsafe X509_CRL_get0_by_serial(list, &entry, X509_get_serialNumber(x509)) != 0
     }
 }
 
@@ -134,7 +143,7 @@ extension Certificate {
     }
 
     /// What an i2d function writes.
-    private static func encoding(
+    static func encoding(
         _ write: (UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?) -> Int32
     ) throws(EvidenceError) -> [UInt8] {
         var start: UnsafeMutablePointer<UInt8>?
@@ -147,7 +156,7 @@ extension Certificate {
     }
 
     /// The one common name.
-    private static func commonName(_ name: OpaquePointer?) throws(EvidenceError) -> String {
+    static func commonName(_ name: OpaquePointer?) throws(EvidenceError) -> String {
         let first = unsafe X509_NAME_get_index_by_NID(name, NID_commonName, -1)
         guard first >= 0, unsafe X509_NAME_get_index_by_NID(name, NID_commonName, first) < 0,
             let value = unsafe X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, first))
@@ -162,7 +171,7 @@ extension Certificate {
         return from...to
     }
 
-    private static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64? {
+    static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64? {
         guard let epoch = unsafe ASN1_TIME_set(nil, 0) else { return nil }
         defer { unsafe ASN1_STRING_free(epoch) }
         var (days, seconds): (Int32, Int32) = (0, 0)
@@ -188,7 +197,7 @@ extension Certificate {
         return extensions
     }
 
-    private static func dottedOID(_ object: OpaquePointer?) -> String {
+    static func dottedOID(_ object: OpaquePointer?) -> String {
         var text = [CChar](repeating: 0, count: 128)
         unsafe OBJ_obj2txt(&text, Int32(text.count), object, 1)
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import PinKit
 public import TEE
 
 /// Whom to believe about what an SNP platform is: for each product the pinned root (ARK) with the two keys below it, one
@@ -78,48 +77,5 @@ package struct Chain: Sendable {
 
     static func issuerName(_ product: SNPProduct, _ signingKey: SNPSigningKey) -> String {
         signingKey == .vcek ? "SEV-\(product.certificateName)" : "SEV-VLEK-\(product.certificateName)"
-    }
-}
-
-/// A key that signs certificates: an ARK, ASK or ASVK.
-package struct Authority: Sendable, Equatable {
-    /// The subject's common name.
-    package let name: String
-    /// Seconds since 1970, both ends included.
-    let validity: ClosedRange<Int64>
-    /// SHA-256 of the certificate's DER.
-    package let fingerprint: [UInt8]
-    /// SubjectPublicKeyInfo, DER.
-    let publicKey: [UInt8]
-
-    /// What stands before and after the modulus of an RSA-4096 key with exponent 65537.
-    private static let head: [UInt8] = [
-        0x30, 0x82, 0x02, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
-        0x03,
-        0x82, 0x02, 0x0f, 0x00, 0x30, 0x82, 0x02, 0x0a, 0x02, 0x82, 0x02, 0x01, 0x00,
-    ]
-    private static let tail: [UInt8] = [0x02, 0x03, 0x01, 0x00, 0x01]
-    private static let modulusSize = 512
-
-    /// From figures of ours.
-    init(name: String, validity: ClosedRange<Int64>, fingerprint: String, modulus: String) {
-        guard let digest = Hex.decode(fingerprint), let modulus = Hex.decode(modulus), modulus.count == Self.modulusSize
-        else {
-            preconditionFailure("the figures of \(name) are mistyped")
-        }
-        self.name = name
-        self.validity = validity
-        self.fingerprint = digest
-        self.publicKey = Self.head + modulus + Self.tail
-    }
-
-    package init(_ certificate: Certificate) throws(EvidenceError) {
-        self.name = certificate.subject
-        self.validity = certificate.validity
-        self.fingerprint = Digest.sha256(certificate.der)
-        self.publicKey = certificate.publicKey
-        guard publicKey.count == Self.head.count + Self.modulusSize + Self.tail.count, publicKey.starts(with: Self.head),
-            publicKey.suffix(Self.tail.count).elementsEqual(Self.tail)
-        else { throw EvidenceError(.malformed, step: name, detail: "its key is not RSA-4096 with exponent 65537") }
     }
 }
