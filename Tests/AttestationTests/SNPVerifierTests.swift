@@ -168,18 +168,19 @@ private struct Flaw: Sendable, CustomTestStringConvertible {
         #expect(error?.detail == "not signed by the SEV-Genoa that is trusted here")
     }
 
-    @Test func `each tampered byte of a report is refused`() throws {
+    @Test func `each tampered bit of a report is refused`() throws {
         let platform = FakePlatform.genoa(version: 5)
         let (report, table) = (platform.signedReport(), platform.table())
         let verifier = SNPVerifier(anchors: anchors)
         #expect(throws: Never.self) { try verifier.verify(report: report, certificates: table, at: FakePlatform.now) }
-        for index in report.indices {
+        var accepted: [Int] = []
+        for bit in 0..<report.count * 8 {
             var tampered = report
-            tampered[index] ^= UInt8(0x80 >> (index % 8))
-            #expect(throws: EvidenceError.self, "byte \(index)") {
-                try verifier.verify(report: tampered, certificates: table, at: FakePlatform.now)
-            }
+            tampered[bit / 8] ^= 1 << (bit % 8)
+            let genuine = try? verifier.verify(report: tampered, certificates: table, at: FakePlatform.now)
+            if genuine != nil { accepted.append(bit) }
         }
+        #expect(accepted.isEmpty)
     }
 
     @Test func `each tampered byte of the certificate table is refused`() throws {

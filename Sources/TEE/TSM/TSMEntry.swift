@@ -19,6 +19,8 @@ package struct TSMEntry {
         case other(PinError)
     }
 
+    /// What errors say was being done.
+    static let step = "attestation report"
     static let reportDataSize = 64
     /// A SNP report has 1184 bytes, a TDX quote about 5000.
     static let maximumReport = 16 << 10
@@ -39,7 +41,7 @@ package struct TSMEntry {
         let certificates = provider == TSMReport.sevGuest ? try read("auxblob", limit: Self.maximumCertificates) : []
         try expectGeneration(writes)
         try check(deadline)
-        if provider == TSMReport.sevGuest { try check(report, isOver: reportData) }
+        if provider == TSMReport.sevGuest { try require(report, isOver: reportData) }
         return TSMReport(provider: provider, report: report, certificates: certificates)
     }
 
@@ -57,23 +59,34 @@ package struct TSMEntry {
         guard generation == expected else { throw .raced("generation is \(text) after \(expected) writes of ours") }
     }
 
-    private func check(_ report: [UInt8], isOver reportData: [UInt8]) throws(Failure) {
+    private func require(_ report: [UInt8], isOver reportData: [UInt8]) throws(Failure) {
+        do throws(PinError) {
+            try TSMEntry.check(report, isOver: reportData)
+        } catch {
+            throw .other(error)
+        }
+    }
+
+    /// Throws `.failed` for what is no SNP report, or one over something else than was sent.
+    static func check(_ report: [UInt8], isOver reportData: [UInt8]) throws(PinError) {
         let parsed: SNPReport
         do throws(EvidenceError) {
             parsed = try SNPReport(parsing: report)
         } catch {
-            throw failed(error.description)
+            throw PinError(.failed, step: step, detail: error.description)
         }
-        guard parsed.reportData == reportData else { throw failed("the report is over other report data than was sent") }
+        guard parsed.reportData == reportData else {
+            throw PinError(.failed, step: step, detail: "the report is over other report data than was sent")
+        }
     }
 
     private func check(_ deadline: Deadline) throws(Failure) {
         guard deadline.hasPassed else { return }
-        throw .other(PinError(.unavailable, step: "attestation report", detail: "the deadline has passed"))
+        throw .other(PinError(.unavailable, step: Self.step, detail: "the deadline has passed"))
     }
 
     private func failed(_ detail: String) -> Failure {
-        .other(PinError(.failed, step: "attestation report", detail: detail))
+        .other(PinError(.failed, step: Self.step, detail: detail))
     }
 
     private func write(_ bytes: [UInt8], to attribute: String) throws(Failure) {

@@ -99,11 +99,11 @@ extension TSMEntry.Failure {
     package var pinError: PinError {
         switch self {
         case .other(let error): return error
-        case .raced(let detail): return PinError(.failed, step: "attestation report", detail: detail)
+        case .raced(let detail): return PinError(.failed, step: TSMEntry.step, detail: detail)
         case .kernel(let failure):
             let (code, hint) = Self.reading(failure)
             let detail = hint.isEmpty ? failure.description : "\(failure) (\(hint))"
-            return PinError(code, step: "attestation report", detail: detail)
+            return PinError(code, step: TSMEntry.step, detail: detail)
         }
     }
 
