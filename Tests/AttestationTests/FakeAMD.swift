@@ -52,6 +52,7 @@ import TEE
 struct CertificateDraft {
     var subject: String
     var issuer: String
+    var serial = 0
     var validity: ClosedRange<Int64> = 1_700_000_000...1_900_000_000
     var extensions: [(oid: String, content: [UInt8], isCritical: Bool)] = []
     var key: TestKey
@@ -75,19 +76,19 @@ struct CertificateDraft {
         CertificateDraft(subject: "ARK-\(product)", issuer: "ARK-\(product)", key: .ark, signer: .ark)
     }
 
-    static func ask(_ product: String = "Genoa") -> CertificateDraft {
-        CertificateDraft(subject: "SEV-\(product)", issuer: "ARK-\(product)", key: .ask, signer: .ark)
+    static func ask(_ product: String = "Genoa", serial: Int = 0) -> CertificateDraft {
+        CertificateDraft(subject: "SEV-\(product)", issuer: "ARK-\(product)", serial: serial, key: .ask, signer: .ark)
     }
 
-    static func asvk(_ product: String = "Genoa") -> CertificateDraft {
-        CertificateDraft(subject: "SEV-VLEK-\(product)", issuer: "ARK-\(product)", key: .asvk, signer: .ark)
+    static func asvk(_ product: String = "Genoa", serial: Int = 0) -> CertificateDraft {
+        CertificateDraft(subject: "SEV-VLEK-\(product)", issuer: "ARK-\(product)", serial: serial, key: .asvk, signer: .ark)
     }
 
     func der() -> [UInt8] {
         let x509 = unsafe X509_new()!
         defer { unsafe X509_free(x509) }
         unsafe X509_set_version(x509, 2)
-        unsafe ASN1_INTEGER_set(X509_get_serialNumber(x509), 0)
+        unsafe ASN1_INTEGER_set(X509_get_serialNumber(x509), serial)
         unsafe X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", 0x1001, subject, -1, -1, 0)
         unsafe X509_NAME_add_entry_by_txt(X509_get_issuer_name(x509), "CN", 0x1001, issuer, -1, -1, 0)
         unsafe ASN1_TIME_set(X509_getm_notBefore(x509), Int(validity.lowerBound))

@@ -4,11 +4,11 @@
 ///
 /// AMD publishes them at `https://kdsintf.amd.com/vcek/v1/{Milan,Genoa,Turin}/cert_chain`, and `/vlek/v1/…` for the
 /// ASVKs. These were taken from the copies in confidential-containers/trustee, deps/verifier/src/snp. Each entry is the
-/// subject's common name, the certificate's validity in seconds since 1970, SHA-256 of its DER, and its RSA-4096 modulus
+/// subject's common name, the certificate's serial number and validity in seconds since 1970, SHA-256 of its DER, and its RSA-4096 modulus
 /// (the exponent is 65537). To compare: `openssl x509 -noout -subject -dates -fingerprint -sha256 -modulus`.
 enum AMDFigures {
     static let arkMilan = Authority(
-        name: "ARK-Milan", validity: 1_603_387_385...2_392_305_785,
+        name: "ARK-Milan", serial: "010000", validity: 1_603_387_385...2_392_305_785,
         fingerprint: "69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd",
         modulus: """
             d0b779d9124e75e88996a2b625db15983ec592dba8b56c17d5f3605b8d5763d5f3d471214949a12f3f42bbd0c7465be02523716de618\
@@ -24,7 +24,7 @@ enum AMDFigures {
             """)
 
     static let askMilan = Authority(
-        name: "SEV-Milan", validity: 1_603_391_060...2_392_309_460,
+        name: "SEV-Milan", serial: "010001", validity: 1_603_391_060...2_392_309_460,
         fingerprint: "67d303bd3905fd38db8b20e0793699870e7fa612eaad5dec358293fd8c0bac1b",
         modulus: """
             9d4d9daeb3537db84d4089657fe5b6cbe44e09b4b321dd5a2997edd93f738d940ece319c725d7b8b598829697b353701d15617b77271\
@@ -40,7 +40,7 @@ enum AMDFigures {
             """)
 
     static let asvkMilan = Authority(
-        name: "SEV-VLEK-Milan", validity: 1_668_638_724...2_457_557_124,
+        name: "SEV-VLEK-Milan", serial: "010101", validity: 1_668_638_724...2_457_557_124,
         fingerprint: "c5e081f59b7efab1fe2f8b505e159704e72f29cab7ef7cf628a05a42439082f5",
         modulus: """
             d44516933e454cfcfeb964f68421328ac6a6f0546e5d90264b797ead781209e4b5434fb5a257271522698b07ecb1f868bad26a78fca2\
@@ -56,7 +56,7 @@ enum AMDFigures {
             """)
 
     static let arkGenoa = Authority(
-        name: "ARK-Genoa", validity: 1_643_211_277...2_432_129_677,
+        name: "ARK-Genoa", serial: "020000", validity: 1_643_211_277...2_432_129_677,
         fingerprint: "4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1",
         modulus: """
             dc277de52fee14eb9122c916f6fcfd543045ebd343405efda1184bfcbd8f5501a12b761d7c4060a45fc98b058506c4ff7d70e1cc0d35\
@@ -72,7 +72,7 @@ enum AMDFigures {
             """)
 
     static let askGenoa = Authority(
-        name: "SEV-Genoa", validity: 1_667_223_228...2_456_141_628,
+        name: "SEV-Genoa", serial: "020002", validity: 1_667_223_228...2_456_141_628,
         fingerprint: "5464738c1546aed5f2cecf1dc98c5c960a92e8913238a61711bc90ec6e828521",
         modulus: """
             a07261be4e05c309306f4dc031f2f24972525e611a09931345b2e03da8f8a04cda0fdb467f1092c3f9ec0808971d069652dfbe6e76e3\
@@ -88,7 +88,7 @@ enum AMDFigures {
             """)
 
     static let asvkGenoa = Authority(
-        name: "SEV-VLEK-Genoa", validity: 1_668_804_514...2_457_722_914,
+        name: "SEV-VLEK-Genoa", serial: "020101", validity: 1_668_804_514...2_457_722_914,
         fingerprint: "197e610743a917d6b9bb982a5a9226ccc0a15b611be0619e626aca9151457372",
         modulus: """
             ccbdbfc62847b1c129c52dfe3ac419a40b8d20919211066b92858fb6a28c8e364ec9730c4470217939b9e848b431bf1325995b1834b9\
@@ -104,7 +104,7 @@ enum AMDFigures {
             """)
 
     static let arkTurin = Authority(
-        name: "ARK-Turin", validity: 1_684_180_992...2_473_185_792,
+        name: "ARK-Turin", serial: "030000", validity: 1_684_180_992...2_473_185_792,
         fingerprint: "1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a",
         modulus: """
             c1a02b881ec422e55ce19075c03dd87c3c4bfbd7b24bbfa2ce6d098f75bbef63483425a5f018f7c3f243d998e66d1c56748abfe1df62\
@@ -120,7 +120,7 @@ enum AMDFigures {
             """)
 
     static let askTurin = Authority(
-        name: "SEV-Turin", validity: 1_684_182_321...2_473_187_121,
+        name: "SEV-Turin", serial: "030001", validity: 1_684_182_321...2_473_187_121,
         fingerprint: "5b77ef5fe7a7a004fd9032668fba9d0fda22f88c4442069a479636a6ae3b3185",
         modulus: """
             9ef8391abbf612677d94084a74eeb845753750449be894e6d078737afc753f2c629f162a24bdf6f6a4c93345e6768ccb61beebb07c60\
@@ -136,7 +136,7 @@ enum AMDFigures {
             """)
 
     static let asvkTurin = Authority(
-        name: "SEV-VLEK-Turin", validity: 1_684_184_981...2_473_189_781,
+        name: "SEV-VLEK-Turin", serial: "030101", validity: 1_684_184_981...2_473_189_781,
         fingerprint: "104e10a8bd060a3c20a434261a57d0588fd65a88915b4f65b08bdecaf8df1a3c",
         modulus: """
             a63aee8b89746688048747c37557c9e2e9e8c061a8964db05f2ce36e30bf7e7aa5845aa2163d4948a764612bf33d57e00d1d0c53658b\

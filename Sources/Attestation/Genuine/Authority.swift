@@ -7,6 +7,8 @@ package import TEE
 package struct Authority: Sendable, Equatable {
     /// The subject's common name.
     package let name: String
+    /// Of its certificate, big-endian without leading zeros; empty for a root that no list can name (Intel's).
+    package let serial: [UInt8]
     /// Seconds since 1970, both ends included.
     let validity: ClosedRange<Int64>
     /// SHA-256 of the certificate's DER.
@@ -17,22 +19,24 @@ package struct Authority: Sendable, Equatable {
     let publicKey: [UInt8]
 
     /// From figures of ours: an RSA-4096 modulus, whose exponent is 65537.
-    init(name: String, validity: ClosedRange<Int64>, fingerprint: String, modulus: String) {
-        self.init(name, validity, fingerprint, .rsaPSSWithSHA384, key: modulus)
+    init(name: String, serial: String, validity: ClosedRange<Int64>, fingerprint: String, modulus: String) {
+        self.init(name, serial, validity, fingerprint, .rsaPSSWithSHA384, key: modulus)
     }
 
     /// From figures of ours: the coordinates of a point on P-256.
     init(name: String, validity: ClosedRange<Int64>, fingerprint: String, point: String) {
-        self.init(name, validity, fingerprint, .ecdsaP256WithSHA256, key: point)
+        self.init(name, "", validity, fingerprint, .ecdsaP256WithSHA256, key: point)
     }
 
     private init(
-        _ name: String, _ validity: ClosedRange<Int64>, _ fingerprint: String, _ scheme: SignatureScheme, key: String
+        _ name: String, _ serial: String, _ validity: ClosedRange<Int64>, _ fingerprint: String, _ scheme: SignatureScheme,
+        key: String
     ) {
         guard let digest = Hex.decode(fingerprint), digest.count == 32, let key = Hex.decode(key),
-            key.count == scheme.keySize
+            key.count == scheme.keySize, let serial = Hex.decode(serial)
         else { preconditionFailure("the figures of \(name) are mistyped") }
         self.name = name
+        self.serial = serial
         self.validity = validity
         self.fingerprint = digest
         self.scheme = scheme
@@ -42,6 +46,7 @@ package struct Authority: Sendable, Equatable {
     /// Throws `.malformed` for a key that is not one of `scheme`.
     package init(_ certificate: Certificate, _ scheme: SignatureScheme = .rsaPSSWithSHA384) throws(EvidenceError) {
         self.name = certificate.subject
+        self.serial = certificate.serial
         self.validity = certificate.validity
         self.fingerprint = Digest.sha256(certificate.der)
         self.scheme = scheme

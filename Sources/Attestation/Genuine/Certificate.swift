@@ -11,6 +11,8 @@ package import TEE
     /// Common names.
     package let subject: String
     let issuer: String
+    /// Serial number, big-endian without leading zeros.
+    let serial: [UInt8]
     /// Seconds since 1970, both ends included.
     let validity: ClosedRange<Int64>
     /// SubjectPublicKeyInfo, DER.
@@ -29,6 +31,7 @@ package import TEE
         do throws(EvidenceError) {
             self.subject = try unsafe Self.commonName(X509_get_subject_name(x509))
             self.issuer = try unsafe Self.commonName(X509_get_issuer_name(x509))
+            self.serial = try unsafe Self.serial(of: x509)
             self.validity = try unsafe Self.validity(of: x509)
             self.publicKey = try unsafe Self.publicKey(of: x509)
             self.extensions = try unsafe Self.extensions(of: x509)
@@ -162,6 +165,13 @@ extension Certificate {
             let value = unsafe X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, first))
         else { throw malformed("a name without exactly one CN") }
         return unsafe String(decoding: contents(of: value), as: UTF8.self)
+    }
+
+    private static func serial(of x509: OpaquePointer) throws(EvidenceError) -> [UInt8] {
+        guard let serial = unsafe X509_get0_serialNumber(x509), unsafe ASN1_STRING_type(serial) == V_ASN1_INTEGER else {
+            throw malformed("its serial number is negative")
+        }
+        return unsafe contents(of: serial)
     }
 
     private static func validity(of x509: OpaquePointer) throws(EvidenceError) -> ClosedRange<Int64> {

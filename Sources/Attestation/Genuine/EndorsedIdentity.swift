@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import TEE
+package import TEE
 
 /// What a VCEK or VLEK certificate says of the key it names: AMD's extensions below 1.3.6.1.4.1.3704.1 (Versioned Chip
 /// Endorsement Key Certificate and KDS Interface Specification, §3).
-struct EndorsedIdentity: Sendable {
+package struct EndorsedIdentity: Sendable {
     /// `Milan-B0`, `Genoa`, `Turin`: the product with a stepping at times.
-    let productName: String
+    package let productName: String
     /// The security patch levels, put together as the TCB_VERSION that a report must state.
-    let tcb: TCBVersion
+    package let tcb: TCBVersion
     /// The chip's id, 64 bytes or 8; nil in a VLEK.
-    let hardwareID: [UInt8]?
+    package let hardwareID: [UInt8]?
     /// Whom a VLEK was given to; nil in a VCEK.
-    let provider: String?
+    package let provider: String?
 
     private static let arc = "1.3.6.1.4.1.3704.1."
 
     /// Throws `.malformed` where one is missing or not as specified.
-    init(_ certificate: Certificate, layout: TCBLayout) throws(EvidenceError) {
+    package init(_ certificate: Certificate, layout: TCBLayout) throws(EvidenceError) {
         let found = certificate.extensions
         guard let name = found[Self.arc + "2"].flatMap(Self.ia5String) else {
             throw Certificate.malformed("its productName (\(Self.arc)2) is missing or no IA5String")

@@ -14,13 +14,16 @@ public struct GenuineSNP: Sendable {
     public let provider: String?
     /// Made by a simulator whose anchors were added: proves nothing about hardware.
     public let isSimulated: Bool
+    /// Whether a revocation list of the day was there to say that the certificate's issuer is still to be believed.
+    public let isRevocationChecked: Bool
 
-    init(report: SNPReport, endorsement: Endorsement) {
+    init(report: SNPReport, endorsement: Endorsement, isRevocationChecked: Bool) {
         self.report = report
         self.product = endorsement.chain.product
         self.signingKey = endorsement.chain.signingKey
         self.certificateDigest = endorsement.digest
         self.provider = endorsement.identity.provider
         self.isSimulated = endorsement.chain.isSimulated
+        self.isRevocationChecked = isRevocationChecked
     }
 }

@@ -9,17 +9,23 @@ public import TEE
 /// checked each time. Thread-safe; keep one per set of anchors.
 public final class SNPVerifier: Sendable {
     private let anchors: TrustAnchors
+    private let revocations: SNPRevocations
     private let known = Mutex<[[UInt8]: Endorsement]>([:])
 
     /// Some 4 KiB each. All are forgotten when there are more: a fleet that large pays for one more RSA verification.
     static let maximumKnown = 4096
 
-    public init(anchors: TrustAnchors) { self.anchors = anchors }
+    /// Without a revocation list for a platform, what it says is genuine all the same, and ``GenuineSNP`` tells.
+    public init(anchors: TrustAnchors, revocations: SNPRevocations = .none) {
+        self.anchors = anchors
+        self.revocations = revocations
+    }
 
     /// `report`: 1184 bytes; `certificates`: the host's table, of which only the VCEK or VLEK is looked at; `seconds`: since
     /// 1970, the time to judge the certificates by.
     ///
-    /// Throws `.malformed`, `.refused`, or `.unavailable` where the table does not have the certificate. Says nothing about
+    /// Throws `.malformed`, `.refused`, or `.unavailable` where the table does not have the certificate or the revocation
+    /// list is not of that day. Says nothing about
     /// the guest: report data, measurement and policy are whose report it is, not whether it is one.
     public func verify(
         report bytes: [UInt8], certificates: [UInt8], at seconds: Int64
@@ -33,9 +39,10 @@ public final class SNPVerifier: Sendable {
         }
         let endorsement = try endorsement(by: certificate, of: signingKey)
         try endorsement.check(at: seconds)
+        let isRevocationChecked = try revocations.check(endorsement.chain, at: seconds)
         try endorsement.check(report)
         try Self.checkOrder(of: report)
-        return GenuineSNP(report: report, endorsement: endorsement)
+        return GenuineSNP(report: report, endorsement: endorsement, isRevocationChecked: isRevocationChecked)
     }
 
     private static func signingKey(of report: SNPReport) throws(EvidenceError) -> SNPSigningKey {
