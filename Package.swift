@@ -105,6 +105,11 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // Benchmarks: run by Benchmarks/*.sh.
+        .executableTarget(
+            name: "evidence-benchmark", dependencies: ["Attestation", "COpenSSL", "PinKit", "TEE", "TEESimulator"],
+            path: "Benchmarks/Evidence", swiftSettings: strict),
+
         // What several tests use.
         .target(name: "MemoryScan", dependencies: ["PinKit"], path: "Tests/MemoryScan", swiftSettings: strict),
         .target(
