@@ -37,6 +37,7 @@ let package = Package(
         .systemLibrary(name: "CFUSE", path: "Sources/CLibs/CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         // Without pkgConfig, whose -l flags would link what is to be opened at run time.
         .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CSpawn", path: "Sources/CLibs/CSpawn"),
         .systemLibrary(name: "CTSS2", path: "Sources/CLibs/CTSS2", providers: [.apt(["libtss2-dev"])]),
 
         // Libraries an initrd carries: free of Foundation.
@@ -58,6 +59,8 @@ let package = Package(
             name: "TangPin", dependencies: ["FileIO", "HTTPClient", "PinKit"], path: "Sources/Pins/Tang",
             swiftSettings: strict),
         .target(
+            name: "ExternalPin", dependencies: ["PinKit", "CSpawn"], path: "Sources/Pins/External", swiftSettings: strict),
+        .target(
             name: "PinSet", dependencies: ["PinKit", "NullPin", "SSSPin", "SNPAttestPin", "TangPin", "TPM2Pin"],
             path: "Sources/Pins/Registry", swiftSettings: strict),
 
@@ -65,7 +68,7 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "Attestation", "FileIO", "LUKS", "PinKit", "PinSet", "TPM2Pin",
+                "Attestation", "ExternalPin", "FileIO", "LUKS", "PinKit", "PinSet", "TPM2Pin",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -144,6 +147,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TangPinTests", dependencies: ["HTTPClient", "MemoryScan", "PinKit", "SSSPin", "TangPin"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ExternalPinTests", dependencies: ["ExternalPin", "MemoryScan", "NullPin", "PinKit", "SSSPin"],
             swiftSettings: strict),
         .testTarget(
             name: "TEESimulatorTests", dependencies: ["Attestation", "COpenSSL", "PinKit", "TEE", "TEESimulator"],

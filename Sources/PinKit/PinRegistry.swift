@@ -2,19 +2,27 @@
 
 /// The pins of one program, by name. A value, built in one place (`Sources/Pins/Registry`): no global table.
 public struct PinRegistry: Sendable {
+    /// Looks for a pin that is not built in; nil where there is none of this name.
+    public typealias Finder = @Sendable (_ name: String) -> (any Pin)?
+
     private let pins: [any Pin]
+    private let find: Finder
 
     /// Traps when two pins share a name: that is a mistake in the program, not in its input.
-    public init(_ pins: [any Pin]) {
+    ///
+    /// - Parameter find: asked for names that none of `pins` has.
+    public init(_ pins: [any Pin], finding find: @escaping Finder = { _ in nil }) {
         precondition(Set(pins.map(\.name)).count == pins.count, "two pins have the same name")
         self.pins = pins
+        self.find = find
     }
 
+    /// Those that are built in.
     public var names: [String] { pins.map(\.name).sorted() }
 
     /// `.malformed` for a name that this program does not know, with those it does.
     public func pin(named name: String) throws(PinError) -> any Pin {
-        guard let pin = pins.first(where: { $0.name == name }) else {
+        guard let pin = pins.first(where: { $0.name == name }) ?? find(name) else {
             throw PinError(
                 .malformed, step: "unknown pin \(name)", detail: "this program has \(names.joined(separator: ", "))")
         }

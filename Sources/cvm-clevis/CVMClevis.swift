@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import ExternalPin
 import Glibc
 import PinKit
 
@@ -29,6 +30,7 @@ struct CVMClevis: ParsableCommand {
             // And at the end nothing is buffered: what libraries free when a program exits, the kernel takes back anyway.
             if CommandLine.arguments.dropFirst() == ["decrypt"] {
                 try Decrypt.decrypt()
+                RunningGroups.end()
                 _exit(0)
             }
             if let name = ClevisName(of: CommandLine.arguments.first ?? "") {

@@ -13,13 +13,13 @@ public enum PinSet {
 
     /// For programs that bind: `readPolicy` reads a policy as the broker will (``SNPAttestPin/init(readPolicy:)``), and
     /// `trustTang` is asked about servers that the configuration does not vouch for (``TangPin/init(trust:)``).
-    /// `tcti` says where the TPM is (``TPM2Pin/init(tcti:)``).
+    /// `tcti` says where the TPM is (``TPM2Pin/init(tcti:)``); `find` looks for pins that are not of this project.
     public static func registry(
         tcti: String = TPM2Pin.kernelTPM, trustTang: @escaping TangPin.TrustDecision = TangPin.trustNobody,
-        readPolicy: @escaping SNPAttestPin.PolicyReader
+        finding find: @escaping PinRegistry.Finder = { _ in nil }, readPolicy: @escaping SNPAttestPin.PolicyReader
     ) -> PinRegistry {
-        PinRegistry([
-            NullPin(), SSSPin(), SNPAttestPin(readPolicy: readPolicy), TangPin(trust: trustTang), TPM2Pin(tcti: tcti),
-        ])
+        PinRegistry(
+            [NullPin(), SSSPin(), SNPAttestPin(readPolicy: readPolicy), TangPin(trust: trustTang), TPM2Pin(tcti: tcti)],
+            finding: find)
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import ExternalPin
 import Glibc
 import TPM2Pin
 
-/// Where the owner's own files are. The environment is read here and nowhere else.
+/// Where things are on this machine. The environment is read here and nowhere else.
 enum Paths {
     /// `$XDG_CONFIG_HOME/cvm-clevis`, else `~/.config/cvm-clevis`.
     static var configuration: String {
@@ -12,6 +13,20 @@ enum Paths {
 
     /// Where the TPM is: `$TPM2TOOLS_TCTI` as for stock clevis, `$TCTI` as for its successor in Rust, else the kernel's.
     static var tpm: String { variable("TPM2TOOLS_TCTI") ?? variable("TCTI") ?? TPM2Pin.kernelTPM }
+
+    /// The pins that are programs in PATH, and what those get to see of the environment.
+    ///
+    /// None where this program itself was started by such a pin: a pin that asks us about its own messages would go round in
+    /// circles.
+    static var externalPins: ExternalPins {
+        let mark = "CVM_CLEVIS_INSIDE_PIN"
+        let inherited = [
+            "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "TPM2TOOLS_TCTI", "TCTI",
+        ]
+        let environment = inherited.compactMap { name in variable(name).map { "\(name)=\($0)" } }
+        return ExternalPins(
+            path: variable(mark) == nil ? variable("PATH") ?? "" : "", environment: environment + ["\(mark)=1"])
+    }
 
     private static func variable(_ name: String) -> String? {
         guard let value = unsafe getenv(name), unsafe value.pointee != 0 else { return nil }

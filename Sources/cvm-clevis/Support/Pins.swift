@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Attestation
+import ExternalPin
 import Glibc
 import PinKit
 import PinSet
@@ -10,7 +11,7 @@ enum Pins {
 
     /// The same pins; `allowingUnmeasuredBoot` accepts policies that let the host choose the initrd.
     static func registry(allowingUnmeasuredBoot: Bool) -> PinRegistry {
-        PinSet.registry(tcti: Paths.tpm) { (json) throws(JSONError) in
+        PinSet.registry(tcti: Paths.tpm, finding: { Paths.externalPins.pin(named: $0) }) { (json) throws(JSONError) in
             let policy = try readPolicy(json)
             guard policy.coversInitrd || allowingUnmeasuredBoot else {
                 throw JSONError(
