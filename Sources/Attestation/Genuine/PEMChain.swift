@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import PinKit
+internal import TEE
+
+/// Certificates in PEM one after the other (RFC 7468, strict), as quotes and Intel's service carry them. One NUL may end it.
+enum PEMChain {
+    private static let begin = Array("-----BEGIN CERTIFICATE-----".utf8)
+    private static let end = Array("-----END CERTIFICATE-----".utf8)
+    /// Real ones have 4 KiB.
+    static let maximumSize = 32 << 10
+
+    /// DER of exactly `count` certificates. Throws `.malformed` for another number of them and for any text between them.
+    static func certificates(in text: [UInt8], count: Int, step: String) throws(EvidenceError) -> [[UInt8]] {
+        guard text.count <= maximumSize else {
+            throw EvidenceError(.malformed, step: step, detail: "\(text.count) bytes are too many")
+        }
+        guard let certificates = blocks(of: text.last == 0 ? text.dropLast() : text[...]), certificates.count == count else {
+            throw EvidenceError(.malformed, step: step, detail: "not \(count) certificates in PEM")
+        }
+        return certificates
+    }
+
+    private static func blocks(of text: ArraySlice<UInt8>) -> [[UInt8]]? {
+        var blocks: [[UInt8]] = []
+        var content: [UInt8]?
+        for var line in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            if line.last == UInt8(ascii: "\r") { line.removeLast() }
+            if let soFar = content {
+                guard line.elementsEqual(end) else {
+                    content = soFar + line
+                    continue
+                }
+                guard let der = Base64.decode(String(decoding: soFar, as: UTF8.self)) else { return nil }
+                blocks.append(der)
+                content = nil
+            } else if !line.isEmpty {
+                guard line.elementsEqual(begin) else { return nil }
+                content = []
+            }
+        }
+        return content == nil ? blocks : nil
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import PinKit
+internal import Synchronization
+public import TEE
+
+/// Says whether a TDX quote is genuine: made by Intel's quoting enclave on a platform that Intel knows, about the guest that
+/// it states.
+///
+/// Verifies its collateral once, and remembers the PCK chains that held, so that a second quote of the same platform costs
+/// two P-256 signatures. Dates are checked each time. Thread-safe; make a new one for new collateral.
+public final class TDXVerifier: Sendable {
+    private let anchors: TDXTrustAnchors
+    /// The best first: the highest evaluation number, then the newest.
+    private let collateral: [VerifiedCollateral]
+    private let known = Mutex<[[UInt8]: PCKEndorsement]>([:])
+
+    /// Some 8 KiB each. All are forgotten when there are more.
+    static let maximumKnown = 4096
+
+    /// `collateral`: any number of sets, also several for the same platforms, of which the best that is valid is taken.
+    ///
+    /// Throws `.unavailable` where a set is incomplete, `.malformed` or `.refused` where a part of one is not what Intel
+    /// signed.
+    public init(anchors: TDXTrustAnchors, collateral: [TDXCollateral]) throws(EvidenceError) {
+        self.anchors = anchors
+        var verified: [VerifiedCollateral] = []
+        for set in collateral { verified.append(try VerifiedCollateral(set, anchors: anchors)) }
+        self.collateral = verified.sorted { $0.rank > $1.rank }
+    }
+
+    /// `quote`: as the kernel gives it, padding and all; `eventLog`: the contents of the CCEL area, which must give the
+    /// quote's RTMRs; `seconds`: since 1970, the time to judge certificates and collateral by.
+    ///
+    /// Throws `.malformed`, `.refused`, or `.unavailable` where there is no collateral for this platform: then it cannot be told.
+    /// Says nothing about the guest: report data, measurements, debugging and policy are whose quote it is, not whether it
+    /// is one.
+    public func verify(
+        quote bytes: [UInt8], eventLog: [UInt8]? = nil, at seconds: Int64
+    ) throws(EvidenceError) -> GenuineTDX {
+        let genuine = try verifyIgnoringDates(quote: bytes, eventLog: eventLog, at: seconds)
+        try genuine.check(at: seconds)
+        return genuine
+    }
+
+    /// All but the dates, for tests that have evidence whose dates never fit together. `seconds` chooses the collateral.
+    package func verifyIgnoringDates(
+        quote bytes: [UInt8], eventLog: [UInt8]? = nil, at seconds: Int64
+    ) throws(EvidenceError) -> GenuineTDX {
+        let quote = try TDXQuote(parsing: bytes)
+        let endorsement = try endorsement(by: quote.signature.certificates)
+        try endorsement.check(quote)
+        let log = try eventLog.map { (bytes) throws(EvidenceError) in try Self.log(bytes, of: quote.report) }
+        let collateral = try collateral(for: endorsement, at: seconds)
+        try endorsement.check(collateral)
+        return try GenuineTDX(quote, endorsement, collateral, eventLog: log)
+    }
+
+    private static func log(_ bytes: [UInt8], of report: TDReport) throws(EvidenceError) -> EventLog {
+        let log = try EventLog(parsing: bytes)
+        for (index, (replayed, register)) in zip(log.replay, report.rtmrs).enumerated() where replayed != register {
+            throw EvidenceError(
+                .refused, step: "event log",
+                detail: "its events give RTMR\(index) \(Hex.encode(replayed)), the quote has \(Hex.encode(register))")
+        }
+        return log
+    }
+
+    private func endorsement(by chain: [UInt8]) throws(EvidenceError) -> PCKEndorsement {
+        let name = Digest.sha256(chain)
+        if let endorsement = known.withLock({ $0[name] }) { return endorsement }
+        let endorsement = try PCKEndorsement(chain, anchors: anchors)
+        known.withLock { known in
+            if known.count >= Self.maximumKnown { known.removeAll() }
+            known[name] = endorsement
+        }
+        return endorsement
+    }
+
+    /// The best set for that platform; one that is valid then, if there is one.
+    private func collateral(
+        for endorsement: PCKEndorsement, at seconds: Int64
+    ) throws(EvidenceError) -> VerifiedCollateral {
+        let missing = { (what: String) in EvidenceError(.unavailable, step: "collateral", detail: what) }
+        let identity = endorsement.identity
+        let known = collateral.filter {
+            $0.root == endorsement.root && $0.tcbInfo.fmspc == identity.fmspc && $0.tcbInfo.pceID == identity.pceID
+        }
+        guard !known.isEmpty else { throw missing("none here for FMSPC \(Hex.encode(identity.fmspc))") }
+        let listed = known.filter { $0.pckAuthority.publicKey == endorsement.authority.publicKey }
+        guard let best = listed.first else { throw missing("no revocation list here of the \(endorsement.authority.name)") }
+        return listed.first { $0.validities.allSatisfy { $0.range.contains(seconds) } } ?? best
+    }
+}
+
+extension VerifiedCollateral {
+    fileprivate var rank: (Int, Int64) {
+        (min(tcbInfo.evaluation, qeIdentity.evaluation), tcbInfo.validity.lowerBound)
+    }
+}
