@@ -35,14 +35,30 @@ public struct PinRegistry: Sendable {
         return try pin(named: name)
     }
 
-    /// Reads the configuration of the pin `name`, completed with the binding's defaults.
+    /// Reads the configuration of the pin `name`, completed with the binding's defaults. What it throws, now and when it
+    /// encrypts, names the pin.
     public func encryptor(
         named name: String, for configuration: JSON, in binding: Binding
     ) throws(PinError) -> any Encryptor {
         do throws(PinError) {
-            return try pin(named: name).encryptor(for: binding.completing(configuration, for: name), in: binding)
+            let encryptor = try pin(named: name).encryptor(for: binding.completing(configuration, for: name), in: binding)
+            return NamedEncryptor(pin: name, encryptor: encryptor)
         } catch {
             throw error.within(name)
+        }
+    }
+}
+
+/// An encryptor whose errors say which pin failed.
+private struct NamedEncryptor: Encryptor {
+    let pin: String
+    let encryptor: any Encryptor
+
+    func encrypt(_ secret: borrowing SecretBytes) throws(PinError) -> JWE {
+        do throws(PinError) {
+            return try encryptor.encrypt(secret)
+        } catch {
+            throw error.within(pin)
         }
     }
 }

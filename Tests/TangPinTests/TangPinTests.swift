@@ -148,6 +148,38 @@ private func decrypt(_ message: JWE, milliseconds: Int = 10_000) throws -> Strin
         #expect(third.url != second.url)
     }
 
+    @Test func `a server that never answers costs nothing, and is named where others are not enough`() throws {
+        let (first, second) = (try Tangd(), try Tangd())
+        let silent = try Listener(running: "sleep 20")
+        let adv = try first.advertisement()
+        let children: [JSON] = try [
+            ["url": .string(silent.address), "adv": adv], ["url": .string(first.url), "adv": adv],
+            ["url": .string(second.url), "adv": second.advertisement()],
+        ]
+        let message = try encrypt("hello", ["t": 2, "pins": ["tang": .array(children)]], pin: "sss")
+        let clock = ContinuousClock()
+        let quick = try clock.measure { _ = try decrypt(message) }
+        #expect(quick < .seconds(5))
+        second.stop()
+        let slow = try clock.measure {
+            let error = try #require(throws: PinError(.unavailable)) { _ = try decrypt(message, milliseconds: 1000) }
+            #expect(error.detail.contains("sss[0].tang: unavailable: rec: http://\(silent.address)/rec/"))
+            #expect(error.detail.contains("sss[2].tang: unavailable: rec: \(second.url)/rec/"))
+        }
+        #expect(slow >= .milliseconds(900) && slow < .seconds(5))
+    }
+
+    @Test func `an error in a threshold says which server it is about`() throws {
+        let server = try Tangd()
+        let children: [JSON] = try [
+            ["url": .string(server.url), "adv": server.advertisement()], ["url": "http://127.0.0.1:1"],
+        ]
+        let error = try #require(throws: PinError(.unavailable)) {
+            _ = try encrypt("hello", ["t": 1, "pins": ["tang": .array(children)]], pin: "sss")
+        }
+        #expect(error.path == "sss[1].tang")
+    }
+
     @Test func `recovering leaves no piece of the secret in memory`() throws {
         let server = try Tangd()
         let registry = PinRegistry([TangPin()])

@@ -10,6 +10,10 @@ public struct Deadline: Sendable, Comparable {
         Deadline(nanoseconds: Deadline.now + UInt64(max(0, milliseconds)) * 1_000_000)
     }
 
+    func later(milliseconds: Int) -> Deadline {
+        Deadline(nanoseconds: nanoseconds + UInt64(max(0, milliseconds)) * 1_000_000)
+    }
+
     public static func after(seconds: Int) -> Deadline { after(milliseconds: seconds * 1000) }
 
     /// 0 when it has passed; capped at a day.

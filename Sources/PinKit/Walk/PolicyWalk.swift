@@ -10,6 +10,9 @@ public struct PolicyWalk: Sendable {
     public static let maximumDepth = 6
     public static let maximumLeaves = 64
 
+    /// What pins that end at the deadline get besides, to say what they waited for. In milliseconds.
+    private static let grace = 100
+
     private let registry: PinRegistry
     private let deadline: Deadline
 
@@ -41,7 +44,8 @@ public struct PolicyWalk: Sendable {
         var next = tree.settleUnreadable(each)
         if next == .stop { return }
         start(tree, mailbox)
-        while !tree.isSettled, let leaf = mailbox.next(before: deadline) {
+        let end = deadline.later(milliseconds: PolicyWalk.grace)
+        while !tree.isSettled, let leaf = mailbox.next(before: end) {
             next = tree.settle(leaf: leaf, each)
             if next == .stop { return }
         }

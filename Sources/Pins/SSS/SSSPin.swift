@@ -46,9 +46,13 @@ private struct SSSEncryptor: Encryptor {
     func encrypt(_ secret: borrowing SecretBytes) throws(PinError) -> JWE {
         let polynomial = try Polynomial(degree: needed - 1, over: Polynomial.standardPrime)
         var messages: [JSON] = []
-        for child in children {
+        for (index, child) in children.enumerated() {
             let point = try polynomial.randomPoint()
-            messages.append(.string(try child.encrypt(point).compact))
+            do throws(PinError) {
+                messages.append(.string(try child.encrypt(point).compact))
+            } catch {
+                throw error.within("[\(index)]")
+            }
         }
         let header: JSONObject = [
             "clevis": [
