@@ -10,6 +10,19 @@ public struct NewBinding: Sendable {
     public let name: String
     public let instance: String?
     public let check: Check
+    public let placement: Placement
+
+    /// Where keyslot and token go; nil for the first that is free. A place that is taken is never overwritten.
+    public struct Placement: Sendable {
+        public let keyslot: Int?
+        public let token: Int?
+
+        /// Both from 0 to 31.
+        public init(keyslot: Int? = nil, token: Int? = nil) {
+            self.keyslot = keyslot
+            self.token = token
+        }
+    }
 
     /// Whether the new message is decrypted before the disk is touched.
     public enum Check: Sendable {
@@ -23,13 +36,14 @@ public struct NewBinding: Sendable {
 
     public init(
         encryptor: any Encryptor, binding: Binding, name: String, instance: String? = nil,
-        check: Check = .opensIfPossible(seconds: 10)
+        check: Check = .opensIfPossible(seconds: 10), placement: Placement = Placement()
     ) {
         self.encryptor = encryptor
         self.binding = binding
         self.name = name
         self.instance = instance
         self.check = check
+        self.placement = placement
     }
 }
 
@@ -51,6 +65,19 @@ extension Volume {
     public func bind(
         _ new: NewBinding, passphrase: borrowing SecretBytes, wait: Deadline = .after(seconds: 10)
     ) throws(LUKSError) -> BoundVolume {
+        try bind(new, wait) { (device) throws(LUKSError) in try device.volumeKey(with: passphrase) }
+    }
+
+    /// The same with a token that libcryptsetup opens by itself, `luks2-keyring`, in place of a passphrase.
+    public func bind(
+        _ new: NewBinding, openedBy token: Int, wait: Deadline = .after(seconds: 10)
+    ) throws(LUKSError) -> BoundVolume {
+        try bind(new, wait) { (device) throws(LUKSError) in try device.volumeKey(openedBy: token) }
+    }
+
+    private func bind(
+        _ new: NewBinding, _ wait: Deadline, _ open: (borrowing CryptDevice) throws(LUKSError) -> SecretBytes
+    ) throws(LUKSError) -> BoundVolume {
         guard BootConfig.Volume.isName(new.name) else {
             throw LUKSError(.malformed, place: path, step: "bind", detail: "a volume's name is 1 to 64 of A-Z a-z 0-9 _ . -")
         }
@@ -58,11 +85,14 @@ extension Volume {
         try file.lock(until: wait)
         let copy = try HeaderCopy(of: file)
         let rehearsal = try copy.device()
-        let volumeKey = try rehearsal.volumeKey(with: passphrase)
+        try requireFree(new.placement, in: copy.header)
+        let volumeKey = try open(rehearsal)
         let secret = try Volume.makePassphrase()
         let (token, wasOpened) = try seal(secret, new)
         try requireRoom(for: token, in: copy.header)
-        let change = Change(token: token, secret: secret, volumeKey: volumeKey, owner: new.binding.owner, place: path)
+        let change = Change(
+            token: token, placement: new.placement, secret: secret, volumeKey: volumeKey, owner: new.binding.owner,
+            place: path)
         _ = try change.write(to: rehearsal, areaSize: copy.areaSize)
         let disk = try CryptDevice(header: path, place: path)
         let (keyslot, number) = try change.write(to: disk, areaSize: copy.areaSize)
@@ -115,6 +145,15 @@ extension Volume {
         } catch {
             guard mayBeUnavailable, error.code == .unavailable else { throw error }
             return false
+        }
+    }
+
+    private func requireFree(_ placement: NewBinding.Placement, in header: Header) throws(LUKSError) {
+        if let keyslot = placement.keyslot, header.keyslots[keyslot] != nil {
+            throw LUKSError(.noRoom, place: path, step: "bind", detail: "keyslot \(keyslot) is in use")
+        }
+        if let token = placement.token, header.tokens[token] != nil {
+            throw LUKSError(.noRoom, place: path, step: "bind", detail: "token \(token) is in use")
         }
     }
 

@@ -9,16 +9,18 @@ internal import PinKit
 /// 3. the token with the owner's signature, which covers the keyslot's salt and place.
 struct Change: ~Copyable {
     let token: ClevisToken
+    let placement: NewBinding.Placement
     let secret: SecretBytes
     let volumeKey: SecretBytes
     let owner: SigningKey?
     let place: String
 
     init(
-        token: ClevisToken, secret: consuming SecretBytes, volumeKey: consuming SecretBytes, owner: SigningKey?,
-        place: String
+        token: ClevisToken, placement: NewBinding.Placement, secret: consuming SecretBytes,
+        volumeKey: consuming SecretBytes, owner: SigningKey?, place: String
     ) {
         self.token = token
+        self.placement = placement
         self.secret = secret
         self.volumeKey = volumeKey
         self.owner = owner
@@ -27,10 +29,10 @@ struct Change: ~Copyable {
 
     /// Returns the new keyslot and token; after an error `device` has neither.
     func write(to device: borrowing CryptDevice, areaSize: Int) throws(LUKSError) -> (keyslot: Int, token: Int) {
-        let number = try device.write(token.json)
+        let number = try device.write(token.json, at: placement.token)
         var keyslot: Int?
         do throws(LUKSError) {
-            let added = try device.addKeyslot(for: secret, token: number, volumeKey: volumeKey)
+            let added = try device.addKeyslot(placement.keyslot, for: secret, token: number, volumeKey: volumeKey)
             keyslot = added
             let assigned = token.assigned(to: added, seal: token.seal)
             guard let owner else { return (added, number) }

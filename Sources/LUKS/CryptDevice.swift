@@ -122,6 +122,22 @@ extension CryptDevice {
         try check(status, "open a keyslot")
         return key
     }
+
+    /// The volume key through a token that libcryptsetup itself can open: no plugin is loaded.
+    func volumeKey(openedBy token: Int) throws(LUKSError) -> SecretBytes {
+        var context: OpaquePointer?
+        defer { unsafe crypt_keyslot_context_free(context) }
+        let step = "open token \(token)"
+        try check(unsafe crypt_keyslot_context_init_by_token(device, Int32(token), nil, nil, 0, nil, &context), step)
+        var count = Int(unsafe crypt_get_volume_key_size(device))
+        var status: Int32 = 0
+        let key = unsafe SecretBytes(count: max(0, count)) { key in
+            status = unsafe crypt_volume_key_get_by_keyslot_context(
+                device, CRYPT_ANY_SLOT, key.baseAddress?.assumingMemoryBound(to: CChar.self), &count, context)
+        }
+        try check(status, step)
+        return key
+    }
 }
 
 // MARK: - Writing
@@ -137,14 +153,15 @@ extension CryptDevice {
         try check(unsafe crypt_token_json_set(device, Int32(id), nil), "remove token \(id)")
     }
 
-    /// Adds a keyslot that `passphrase` opens and assigns it to `token`; both reach the disk in one header write, after the
-    /// key material. Returns its number.
+    /// Adds a keyslot that `passphrase` opens, at `wanted` or at the first free place, and assigns it to `token`; both reach
+    /// the disk in one header write, after the key material. Returns its number.
     ///
     /// PBKDF2 with 1000 iterations: the passphrase has 320 bits, and an initrd has no memory to spare.
     func addKeyslot(
-        for passphrase: borrowing SecretBytes, token: Int, volumeKey: borrowing SecretBytes
+        _ wanted: Int?, for passphrase: borrowing SecretBytes, token: Int, volumeKey: borrowing SecretBytes
     ) throws(LUKSError) -> Int {
         try useFastKeyDerivation()
+        let target = wanted.map(Int32.init) ?? CRYPT_ANY_SLOT
         var existing, new: OpaquePointer?
         defer {
             unsafe crypt_keyslot_context_free(existing)
@@ -160,7 +177,7 @@ extension CryptDevice {
                     let ready = unsafe crypt_keyslot_context_init_by_token(device, Int32(token), nil, nil, 0, user, &new)
                     guard ready == 0 else { return ready }
                     return unsafe crypt_keyslot_add_by_keyslot_context(
-                        device, CRYPT_ANY_SLOT, existing, CRYPT_ANY_SLOT, new, 0)
+                        device, CRYPT_ANY_SLOT, existing, target, new, 0)
                 }
             }
         }

@@ -119,7 +119,7 @@ extension Volume {
     }
 
     /// Token and keyslots; read from the bare JSON, so that a token that is broken inside can be removed too.
-    private func binding(_ choice: BindingChoice, in header: Header) throws(LUKSError) -> (token: Int, keyslots: [Int]) {
+    func binding(_ choice: BindingChoice, in header: Header) throws(LUKSError) -> (token: Int, keyslots: [Int]) {
         for (number, json) in header.tokens.sorted(by: { $0.key < $1.key }) where json["type"]?.string == ClevisToken.type {
             let keyslots = (json["keyslots"]?.array ?? []).compactMap { $0.string.flatMap { Int($0) } }
             switch choice {
@@ -133,6 +133,6 @@ extension Volume {
             case .token(let number): "token \(number)"
             case .keyslot(let number): "keyslot \(number)"
             }
-        throw LUKSError(.notBound, place: path, step: "unbind", detail: "\(name) is no clevis binding")
+        throw LUKSError(.notBound, place: path, detail: "\(name) is no clevis binding")
     }
 }

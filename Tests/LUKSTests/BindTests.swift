@@ -43,6 +43,37 @@ import Testing
         #expect(try bind(.opensIfPossible(seconds: 5)).wasOpened == false)
     }
 
+    private func place(_ image: DiskImage, keyslot: Int? = nil, token: Int? = nil) throws -> BoundVolume {
+        let new = try owner.newBinding()
+        let placed = NewBinding(
+            encryptor: new.encryptor, binding: new.binding, name: new.name, check: .skipped,
+            placement: NewBinding.Placement(keyslot: keyslot, token: token))
+        return try image.volume.bind(placed, passphrase: SecretBytes(DiskImage.password))
+    }
+
+    @Test func `keyslot and token go where they are asked to, and a place in use is not touched`() throws {
+        let image = try DiskImage()
+        let bound = try place(image, keyslot: 5, token: 7)
+        #expect(bound.keyslot == 5 && bound.token == 7)
+        #expect(try image.token(7).keyslots == [5])
+        #expect(try owner.unlock(image).keyslot == 5)
+        let before = try image.digest()
+        #expect(refusal { _ = try place(image, keyslot: 5) }.hasSuffix("no room: bind: keyslot 5 is in use"))
+        #expect(refusal { _ = try place(image, token: 7) }.hasSuffix("no room: bind: token 7 is in use"))
+        #expect(try image.digest() == before)
+    }
+
+    @Test func `a token that libcryptsetup cannot open by itself binds nothing`() throws {
+        let image = try DiskImage()
+        try cryptsetup(["token", "add", "--token-id", "3", "--key-description", "cvm-clevis no such key", image.path])
+            .expectSuccess()
+        let before = try image.digest()
+        for token in [3, 4] {
+            #expect(throws: LUKSError(.failed)) { try image.volume.bind(owner.newBinding(), openedBy: token) }
+        }
+        #expect(try image.digest() == before)
+    }
+
     @Test func `a token that does not fit is refused with the sizes, and nothing changes`() throws {
         let image = try DiskImage()
         let before = try image.digest()
