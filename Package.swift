@@ -68,7 +68,7 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "Attestation", "ExternalPin", "FileIO", "LUKS", "PinKit", "PinSet", "TPM2Pin",
+                "Attestation", "ExternalPin", "FileIO", "LUKS", "PinKit", "PinSet", "TPM2Pin", "TangPin",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

@@ -27,19 +27,21 @@ struct CVMClevis: ParsableCommand {
         unsafe unsetenv("SSLKEYLOGFILE")
         do {
             // The one command that others wait for while they boot: reading its arguments takes longer than reading its input.
-            // And at the end nothing is buffered: what libraries free when a program exits, the kernel takes back anyway.
+            // And at the end nothing is buffered: what libraries free when a program exits, the kernel takes back anyway, and
+            // a thread may still wait for a server that was not needed.
             if CommandLine.arguments.dropFirst() == ["decrypt"] {
                 try Decrypt.decrypt()
                 RunningGroups.end()
                 _exit(0)
             }
             if let name = ClevisName(of: CommandLine.arguments.first ?? "") {
-                Glibc.exit(try name.run(Array(CommandLine.arguments.dropFirst())))
+                _exit(try name.run(Array(CommandLine.arguments.dropFirst())))
             }
             var command = try parseAsRoot()
             try command.run()
+            _exit(0)
         } catch {
-            Glibc.exit(Console.report(error))
+            _exit(Console.report(error))
         }
     }
 }

@@ -16,7 +16,7 @@ expect "stock clevis opens our sss" sh -c "clevis decrypt <'$work/ours.jwe' | cm
 clevis encrypt sss "$policy" <"$work/secret" >"$work/theirs.jwe"
 expect "we open stock clevis' sss" sh -c "cvm-clevis decrypt <'$work/theirs.jwe' | cmp - '$work/secret'"
 reject "a broken configuration says where" 'not JSON: line 1, column 5' cvm-clevis encrypt sss '{"t":' <"$work/secret"
-reject "an unknown pin is answered with those that exist" 'tung: malformed: unknown pin tung: this program has ' \
+misuse "an unknown pin is answered with those that exist" 'tung: malformed: unknown pin tung: this program has ' \
     cvm-clevis encrypt tung '{}' <"$work/secret"
 reject "a threshold that cannot be met" 'sss: malformed: configuration: t: is 3; with 2 pins' \
     cvm-clevis encrypt sss '{"t":3,"pins":{"null":[{},{}]}}' <"$work/secret"
@@ -72,7 +72,7 @@ note "bad input to bind changes nothing"
 printf 'wrong' >"$work/wrong"
 reject "a wrong passphrase" 'passphrase' cvm-clevis luks bind -d "$disk" -k "$work/wrong" -p snp-attest
 reject "a broken configuration" 'not JSON: line 1' cvm-clevis luks bind -d "$disk" -k "$passphrase" -p sss -c '{"t"'
-reject "an unknown pin" 'unknown pin tung' cvm-clevis luks bind -d "$disk" -k "$passphrase" -p tung -c '{}'
+misuse "an unknown pin" 'unknown pin tung' cvm-clevis luks bind -d "$disk" -k "$passphrase" -p tung -c '{}'
 reject "a missing file" 'No such file' cvm-clevis luks bind -d "$work/none.img" -k "$passphrase" -p null
 head -c 1M /dev/zero >"$work/zero.img"
 reject "not a LUKS2 device" 'not LUKS2: no LUKS header' cvm-clevis luks bind -d "$work/zero.img" -k "$passphrase" -p null
@@ -80,7 +80,7 @@ reject "not a LUKS2 device" 'not LUKS2: no LUKS header' cvm-clevis luks bind -d 
 reject "a qcow2 image is told what to do" 'qcow2' cvm-clevis luks bind -d "$work/disk.qcow2" -k "$passphrase" -p null
 truncate -s 32M "$work/luks1.img"
 cryptsetup luksFormat --batch-mode --type luks1 --pbkdf-force-iterations 1000 "$work/luks1.img" "$passphrase"
-reject "LUKS1 is told what to do" 'LUKS1' cvm-clevis luks bind -d "$work/luks1.img" -k "$passphrase" -p null
+reject "LUKS1 is told what to do" 'LUKS1.* cryptsetup convert --type luks2' cvm-clevis luks bind -d "$work/luks1.img" -k "$passphrase" -p null
 unmeasured=$(python3 -c 'import json,sys; p=json.load(open(sys.argv[1])); p["covers"]=["firmware"]; print(json.dumps({"policy":p}))' "$work/policy.json")
 silent=$(python3 -c 'import json,sys; p=json.load(open(sys.argv[1])); del p["covers"]; print(json.dumps({"policy":p}))' "$work/policy.json")
 reject "a policy that does not say what its measurement covers" 'policy.covers: is missing' \
@@ -102,7 +102,7 @@ reject "an owner who is not enrolled" 'snp-attest: refused: .*not enrolled' gues
     --boot-config "$work/boot.json" --device "root=$disk" --test
 expect "the owner is enrolled" cvm-clevis-broker owner add "$work/broker" first "$defaults/owner.pub.jwk"
 expect "a guest opens the volume" guest -- cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=$disk" --test
-expect "the owner's command line opens it too" guest -- cvm-clevis luks unlock -d "$disk" -t
+expect "the owner's command line opens it too" guest -- cvm-clevis luks unlock -d "$disk" --test
 reject "a kernel without configfs-tsm" 'no configfs-tsm' cvm-clevis-unlock \
     --boot-config "$work/boot.json" --device "root=$disk" --test
 reject "no TEE" 'not a confidential VM' cvm-tee-sim run --tee none -- cvm-clevis-unlock \

@@ -11,15 +11,12 @@ struct Decrypt: ParsableCommand {
               cvm-clevis decrypt <secret.jwe >secret
             """)
 
-    @Option(help: "Give up after this many seconds.")
-    var timeout = Decrypt.defaultTimeout
+    @OptionGroup var patience: Patience
 
-    func run() throws { try Decrypt.decrypt(timeout: timeout) }
-
-    static let defaultTimeout = 10
+    func run() throws { try Decrypt.decrypt(timeout: patience.timeout) }
 
     /// `pin`: the only one whose messages are opened, if one is named.
-    static func decrypt(madeBy pin: String? = nil, timeout: Int = defaultTimeout) throws {
+    static func decrypt(madeBy pin: String? = nil, timeout: Int = Patience.standard) throws {
         let message = try Input.message()
         guard pin == nil || message.pin == pin else {
             throw Failure("the message is one of pin \(message.pin ?? "?"), not \(pin ?? "")")

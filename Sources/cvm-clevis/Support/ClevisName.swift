@@ -31,9 +31,11 @@ enum ClevisName {
             return 1
         case .encrypt(let pin):
             guard let configuration = arguments.first, isatty(0) == 0 else {
-                return usage("clevis-encrypt-\(pin) CONFIG <PLAINTEXT >JWE")
+                return usage("clevis-encrypt-\(pin) CONFIG [-y] <PLAINTEXT >JWE")
             }
-            try FileIO.write(1, Encrypt.encrypt(to: pin, Input.configuration(configuration)).compact)
+            let trustingTang = arguments.dropFirst().contains("-y")
+            let message = try Encrypt.encrypt(to: pin, Input.configuration(configuration), trustingTang: trustingTang)
+            try FileIO.write(1, message.compact)
         case .decrypt(let pin):
             guard arguments.isEmpty, isatty(0) == 0 else { return usage("clevis-decrypt-\(pin) <JWE >PLAINTEXT") }
             try Decrypt.decrypt(madeBy: pin)

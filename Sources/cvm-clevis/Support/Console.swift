@@ -9,10 +9,13 @@ import PinKit
 struct Failure: Error {
     let message: String
     var hint: String?
+    /// The exit status: 2 where clevis, too, takes a failure for wrong usage.
+    var status: Int32 = 1
 
-    init(_ message: String, hint: String? = nil) {
+    init(_ message: String, hint: String? = nil, status: Int32 = 1) {
         self.message = message
         self.hint = hint
+        self.status = status
     }
 }
 
@@ -21,13 +24,14 @@ enum Console {
     static func say(_ text: String) { print(text, to: 2) }
     static func answer(_ text: String) { print(text, to: 1) }
     static func warn(_ text: String) { say("cvm-clevis: warning: \(text)") }
+    static func hint(_ text: String) { say("cvm-clevis: hint: \(text)") }
 
     /// Prints what `error` has to say, and gives the exit status: 0 for help, 1 for a failure, 2 for wrong usage.
     static func report(_ error: any Error) -> Int32 {
         if let failure = error as? Failure {
             say("cvm-clevis: error: \(failure.message)")
-            if let hint = failure.hint { say("cvm-clevis: hint: \(hint)") }
-            return 1
+            if let failureHint = failure.hint { hint(failureHint) }
+            return failure.status
         }
         guard isUsage(error) else {
             say("cvm-clevis: error: \(error)")

@@ -7,11 +7,14 @@ import PinSet
 
 /// The pins of this program and the context they are used in.
 enum Pins {
-    static let registry = registry(allowingUnmeasuredBoot: false)
+    static let registry = registry()
 
-    /// The same pins; `allowingUnmeasuredBoot` accepts policies that let the host choose the initrd.
-    static func registry(allowingUnmeasuredBoot: Bool) -> PinRegistry {
-        PinSet.registry(tcti: Paths.tpm, finding: { Paths.externalPins.pin(named: $0) }) { (json) throws(JSONError) in
+    /// The same pins; `allowingUnmeasuredBoot` accepts policies that let the host choose the initrd, `trustingTang` the keys
+    /// of every tang server without a question.
+    static func registry(allowingUnmeasuredBoot: Bool = false, trustingTang: Bool = false) -> PinRegistry {
+        PinSet.registry(
+            tcti: Paths.tpm, trustTang: TangTrust.decision(trustingTang), finding: { Paths.externalPins.pin(named: $0) }
+        ) { (json) throws(JSONError) in
             let policy = try readPolicy(json)
             guard policy.coversInitrd || allowingUnmeasuredBoot else {
                 throw JSONError(
@@ -35,16 +38,30 @@ enum Pins {
         return policy
     }
 
+    /// What encrypts under the pin `name`. A name that no pin has is wrong usage, as with clevis: status 2.
+    static func encryptor(named name: String, for configuration: JSON, in binding: Binding) throws -> any Encryptor {
+        do {
+            _ = try binding.registry.pin(named: name)
+        } catch {
+            throw Failure("\(error.within(name))", status: 2)
+        }
+        do {
+            return try binding.registry.encryptor(named: name, for: configuration, in: binding)
+        } catch {
+            throw Failure("\(error)", hint: hint(for: error, binding))
+        }
+    }
+
     static func binding(_ defaults: Defaults, _ registry: PinRegistry = Pins.registry) throws -> Binding {
         try Binding(
             issuedAt: Int64(time(nil)), owner: defaults.owner(), registry: registry, defaults: defaults.pins)
     }
 
     /// What to run when a pin's configuration lacks something that `init` remembers.
-    static func hint(for error: any Error, _ binding: Binding) -> String? {
-        guard let error = error as? PinError, error.code == .malformed, error.path.hasSuffix("snp-attest"),
-            !error.step.hasPrefix("unknown")
-        else { return nil }
+    private static func hint(for error: PinError, _ binding: Binding) -> String? {
+        guard error.code == .malformed, error.path.hasSuffix("snp-attest"), !error.step.hasPrefix("unknown") else {
+            return nil
+        }
         if binding.owner == nil || binding.defaults["snp-attest"]?["broker"] == nil {
             return "make a key and name the broker with: cvm-clevis init --broker public.json --policy policy.json"
         }

@@ -47,7 +47,7 @@ struct PolicyDrawing {
 
     private func leafMembers(of message: JWE) -> JSONObject {
         var members: JSONObject = [:]
-        for name in ["url", "policy"] { members[name] = message.parameters?[name] }
+        for name in ["url", "hash", "key", "pcr_bank", "pcr_ids", "policy"] { members[name] = message.parameters?[name] }
         return members
     }
 

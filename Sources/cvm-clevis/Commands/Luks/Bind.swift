@@ -8,6 +8,7 @@ struct Bind: ParsableCommand {
         abstract: "Add a keyslot that a policy opens, with its policy in a token, signed by the owner.",
         discussion: """
             What opened the volume before still opens it. The pin may also be given clevis' way: bind -d DEV PIN CONFIG.
+            A tang server that the configuration does not vouch for (thp, adv) is asked about on the terminal, or trusted with -y.
 
             Examples:
               cvm-clevis luks bind -d disk.img -p snp-attest
@@ -26,10 +27,20 @@ struct Bind: ParsableCommand {
     @Argument(help: ArgumentHelp("Pin and configuration, clevis' way.", valueName: "pin config"))
     var words: [String] = []
 
+    @Option(name: .short, help: "The keyslot to use, which must be free (default: the first that is).")
+    var slot: Int?
+
+    @Option(name: .short, help: "The number of the token to write, which must be free (default: the first that is).")
+    var token: Int?
+
     @Option(
         name: [.customShort("k"), .customLong("key-file")],
         help: "A file whose whole content opens the volume now; '-' or nothing: the first line of standard input.")
     var keyFile: String?
+
+    @Option(
+        name: .short, help: "An existing token that opens the volume now: of a binding, or of a passphrase in the keyring.")
+    var existingToken: Int?
 
     @Option(help: "The volume's name in the guest's boot.json.")
     var name = "root"
@@ -40,7 +51,7 @@ struct Bind: ParsableCommand {
     @Flag(name: .short, help: ArgumentHelp("Taken for clevis' sake: there is nothing to ask.", visibility: .hidden))
     var force = false
 
-    @Flag(name: .short, help: ArgumentHelp("Taken for clevis' sake: there is nothing to ask.", visibility: .hidden))
+    @Flag(name: .short, help: "Trust the keys of tang servers without a question.")
     var yes = false
 
     @Flag(help: "Accept a policy whose measurement leaves the initrd open to the host.")
@@ -50,27 +61,47 @@ struct Bind: ParsableCommand {
     var json = false
 
     mutating func validate() throws {
-        guard pin == nil ? (1...2).contains(words.count) : words.isEmpty else {
+        guard pin == nil ? words.count == 2 : words.isEmpty else {
             throw ValidationError("give the pin once: -p PIN [-c CONFIG], or PIN CONFIG")
+        }
+        for (option, number) in [("-s", slot), ("-t", token), ("-e", existingToken)] {
+            guard number.map((0..<32).contains) ?? true else { throw ValidationError("\(option) must be from 0 to 31") }
         }
     }
 
     func run() throws {
-        let registry = Pins.registry(allowingUnmeasuredBoot: dangerUnmeasuredBoot)
+        let registry = Pins.registry(allowingUnmeasuredBoot: dangerUnmeasuredBoot, trustingTang: yes)
         let defaults = try Defaults()
         let binding = try Pins.binding(defaults, registry)
         let pinName = pin ?? words[0]
         let configuration = try Input.configuration(config ?? words.dropFirst().first)
-        let encryptor = try encryptor(pinName, configuration, binding)
+        let encryptor = try Pins.encryptor(named: pinName, for: configuration, in: binding)
         let uuid = try options.volume.uuid()
         let parts = Bind.parts(pinName, binding.completing(configuration, for: pinName), binding)
         if let bootConfig {
             let pins = Set(parts.map(\.pin))
             try BootConfigFile(bootConfig).volume(uuid: uuid).requireAcceptance(of: binding, name, pins, bootConfig)
         }
-        let passphrase = try Input.passphrase(keyFile: keyFile, prompt: "Passphrase of \(options.device) (\(uuid)): ")
-        let new = NewBinding(encryptor: encryptor, binding: binding, name: name, instance: Bind.instance(parts))
-        report(try options.volume.bind(new, passphrase: passphrase), pinName, binding)
+        let new = NewBinding(
+            encryptor: encryptor, binding: binding, name: name, instance: Bind.instance(parts),
+            placement: NewBinding.Placement(keyslot: slot, token: token))
+        report(try bind(new, uuid), pinName, binding)
+    }
+
+    private func bind(_ new: NewBinding, _ uuid: String) throws -> BoundVolume {
+        guard let existingToken else {
+            let prompt = "Passphrase of \(options.device) (\(uuid)): "
+            return try options.volume.bind(new, passphrase: Input.passphrase(keyFile: keyFile, prompt: prompt))
+        }
+        guard keyFile == nil || keyFile == "-" else { throw Failure("-e and -k FILE both say what opens the volume") }
+        guard try options.bindings(Defaults()).contains(where: { $0.token == existingToken }) else {
+            return try options.volume.bind(new, openedBy: existingToken)
+        }
+        let owner = new.binding.owner?.publicKey
+        let passphrase = try options.volume.passphrase(
+            of: .token(existingToken), trust: VolumeTrust(owner: owner, unsigned: owner == nil),
+            registry: new.binding.registry, deadline: .after(seconds: Patience.standard))
+        return try options.volume.bind(new, passphrase: passphrase)
     }
 
     private typealias Part = (pin: String, configuration: JSON)
@@ -89,14 +120,6 @@ struct Bind: ParsableCommand {
     private static func instance(_ parts: [Part]) -> String? {
         let named = Set(parts.compactMap { $0.configuration["policy"]?["host_data"]?.string })
         return named.count == 1 ? named.first : nil
-    }
-
-    private func encryptor(_ pin: String, _ configuration: JSON, _ binding: Binding) throws -> any Encryptor {
-        do {
-            return try binding.registry.encryptor(named: pin, for: configuration, in: binding)
-        } catch {
-            throw Failure("\(error)", hint: Pins.hint(for: error, binding))
-        }
     }
 
     private func report(_ bound: BoundVolume, _ pin: String, _ binding: Binding) {

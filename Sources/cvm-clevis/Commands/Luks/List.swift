@@ -16,19 +16,30 @@ struct List: ParsableCommand {
     @Option(name: .short, help: "Only this keyslot.")
     var slot: Int?
 
+    @Flag(name: .short, help: "Only the names of the pins, sorted.")
+    var pins = false
+
     @Flag(help: "Answer with JSON.")
     var json = false
 
     func run() throws {
-        let records = try options.bindings(Defaults()).filter { slot == nil || $0.keyslots.contains(slot!) }
+        let records = try options.bindings(Defaults())
+            .filter { slot == nil || $0.keyslots.contains(slot!) }
+            .sorted { ($0.keyslots.first ?? -1, $0.token) < ($1.keyslots.first ?? -1, $1.token) }
+        if let slot, records.isEmpty { throw Failure("\(options.device): keyslot \(slot) is no clevis binding") }
         if json { return Console.answer(JSON.array(records.map(\.json)).canonical) }
         for record in records {
             guard let message = record.message, let keyslot = record.keyslots.first else {
                 Console.warn("\(options.device): token \(record.token): \(record.problem?.description ?? "has no keyslot")")
                 continue
             }
-            Console.answer("\(keyslot): \(PolicyDrawing(registry: Pins.registry).configuration(message))")
+            Console.answer("\(keyslot): \(text(message, record.policy))")
         }
+    }
+
+    private func text(_ message: JWE, _ policy: PolicyOutline?) -> String {
+        guard pins, let policy else { return PolicyDrawing(registry: Pins.registry).configuration(message) }
+        return policy.pins.joined(separator: " ")
     }
 }
 

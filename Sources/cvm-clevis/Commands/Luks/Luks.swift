@@ -6,7 +6,9 @@ import PinKit
 struct Luks: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bind LUKS2 volumes to pins, and open them. Block devices and plain image files alike.",
-        subcommands: [Bind.self, Unlock.self, List.self, Tree.self, Unbind.self, Repair.self])
+        subcommands: [
+            Bind.self, Unlock.self, Pass.self, List.self, Tree.self, Unbind.self, Repair.self,
+        ])
 }
 
 /// The volume that a command is about.
@@ -19,5 +21,26 @@ struct VolumeOptions: ParsableArguments {
     /// Its bindings, their signatures checked with the owner's key where there is one.
     func bindings(_ defaults: Defaults) throws -> [BindingRecord] {
         try volume.bindings(registry: Pins.registry, owner: defaults.owner()?.publicKey)
+    }
+}
+
+/// Whose bindings are opened.
+struct TrustOptions: ParsableArguments {
+    @Option(help: "What is trusted, instead of the defaults' owner.")
+    var bootConfig: String?
+
+    @Flag(help: "Accept a binding without a signature, as stock clevis makes them.")
+    var allowUnsigned = false
+
+    /// What is demanded of `volume`: by boot.json, else by the owner whose key is here.
+    func trust(in volume: Volume) throws -> VolumeTrust {
+        if let bootConfig { return try BootConfigFile(bootConfig).volume(uuid: volume.uuid()).trust }
+        let owner = try Defaults().owner()?.publicKey
+        guard owner != nil || allowUnsigned else {
+            throw Failure(
+                "\(volume.path): no owner's key is here to check its bindings with",
+                hint: "give --boot-config FILE, run 'cvm-clevis init', or accept unsigned bindings with --allow-unsigned")
+        }
+        return VolumeTrust(owner: owner, unsigned: allowUnsigned)
     }
 }

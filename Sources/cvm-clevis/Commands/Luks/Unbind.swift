@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import FileIO
-import Glibc
 import LUKS
 import PinKit
 
@@ -9,7 +7,7 @@ struct Unbind: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Remove a binding: its keyslot and its token.",
         discussion: """
-            The last keyslot of a volume stays, whatever is asked.
+            The last keyslot of a volume stays, whatever is asked. The answer no is no failure.
 
             Example:
               cvm-clevis luks unbind -d disk.img -s 1
@@ -30,11 +28,10 @@ struct Unbind: ParsableCommand {
     }
 
     private func confirmed() throws -> Bool {
-        guard isatty(0) == 1 else {
-            throw ValidationError("removing a binding asks for a yes on the terminal; give -f where there is none")
+        let question = "Remove the binding of keyslot \(slot) from \(options.device)? This cannot be undone. [yN] "
+        guard let answer = Terminal.confirms(question) else {
+            throw Failure("removing a binding needs a yes, and there is no terminal to ask on", hint: "give -f")
         }
-        try FileIO.write(2, "Remove the binding of keyslot \(slot) from \(options.device)? [yN] ")
-        let answer = try FileIO.readSecret(0, limit: 16, line: true, name: "terminal")
-        return ["y", "Y", "yes"].contains { answer.equals(SecretBytes(copyingPublic: Array($0.utf8))) }
+        return answer
     }
 }

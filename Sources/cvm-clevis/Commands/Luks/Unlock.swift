@@ -9,44 +9,39 @@ struct Unlock: ParsableCommand {
         discussion: """
             The binding must be signed by the owner of this machine's defaults, or by the one whom boot.json names.
 
-            Example:
-              cvm-clevis luks unlock -d disk.img -t
+            Examples:
+              cvm-clevis luks unlock -d disk.img --test
+              cvm-clevis luks unlock -d disk.img -t 1
             """)
 
     @OptionGroup var options: VolumeOptions
 
-    @Flag(name: [.customShort("t"), .customLong("test")], help: "Only see whether it opens.")
+    @Flag(name: .customLong("test"), help: "Only see whether it opens.")
     var isTest = false
+
+    @Option(name: .customShort("t"), help: "Only see whether the binding of this keyslot opens it.")
+    var slot: Int?
 
     @Option(name: [.customShort("n"), .customLong("name")], help: "The name below /dev/mapper (default luks-UUID).")
     var name: String?
 
-    @Option(help: "What is trusted, instead of the defaults' owner.")
-    var bootConfig: String?
+    @OptionGroup var trust: TrustOptions
 
-    @Flag(help: "Accept a binding without a signature, as stock clevis makes them.")
-    var allowUnsigned = false
-
-    @Option(help: "Give up after this many seconds.")
-    var timeout = 30
+    @OptionGroup var patience: Patience
 
     func run() throws {
+        if let slot { return try test(slot) }
         let uuid = try options.volume.uuid()
         let mode: UnlockRequest.Mode = isTest ? .test : .activate(name: name ?? "luks-\(uuid)")
-        let request = UnlockRequest(options.volume, trust: try trust(uuid), mode: mode)
-        let unlocker = Unlocker(registry: Pins.registry, deadline: .after(seconds: timeout))
-        let opened = try unlocker.unlock(request)
+        let request = UnlockRequest(options.volume, trust: try trust.trust(in: options.volume), mode: mode)
+        let opened = try Unlocker(registry: Pins.registry, deadline: patience.deadline).unlock(request)
         Console.say("\(options.device): opened by \(opened.policy) (token \(opened.token), keyslot \(opened.keyslot))")
     }
 
-    private func trust(_ uuid: String) throws -> VolumeTrust {
-        if let bootConfig { return try BootConfigFile(bootConfig).volume(uuid: uuid).trust }
-        let owner = try Defaults().owner()?.publicKey
-        guard owner != nil || allowUnsigned else {
-            throw Failure(
-                "\(options.device): no owner's key is here to check its bindings with",
-                hint: "give --boot-config FILE, run 'cvm-clevis init', or accept unsigned bindings with --allow-unsigned")
-        }
-        return VolumeTrust(owner: owner, unsigned: allowUnsigned)
+    private func test(_ slot: Int) throws {
+        _ = try options.volume.passphrase(
+            of: .keyslot(slot), trust: trust.trust(in: options.volume), registry: Pins.registry,
+            deadline: patience.deadline)
+        Console.say("\(options.device): its binding opens keyslot \(slot)")
     }
 }
