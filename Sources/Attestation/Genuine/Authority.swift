@@ -56,6 +56,10 @@ package struct Authority: Sendable, Equatable {
         else { throw EvidenceError(.malformed, step: name, detail: "its key is not \(scheme.keyName)") }
     }
 
+    var description: String {
+        "\(name): SHA-256 \(Hex.encode(fingerprint)), until \(Timestamp.text(validity.upperBound))"
+    }
+
     /// Lends the key as libcrypto has it, for the time of the call.
     func withKey<R>(_ body: (OpaquePointer) -> R) throws(EvidenceError) -> R {
         let key = unsafe publicKey.withUnsafeBufferPointer { bytes in

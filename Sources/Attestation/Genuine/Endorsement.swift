@@ -60,7 +60,8 @@ extension Endorsement {
             let problem = seconds < validity.lowerBound ? "is not valid yet" : "has expired"
             throw EvidenceError(
                 .refused, step: "certificate dates",
-                detail: "\(name) \(problem): valid from \(validity.lowerBound) to \(validity.upperBound), now \(seconds)")
+                detail: "\(name) \(problem): valid from \(Timestamp.text(validity.lowerBound)) to "
+                    + "\(Timestamp.text(validity.upperBound)), now \(Timestamp.text(seconds))")
         }
     }
 

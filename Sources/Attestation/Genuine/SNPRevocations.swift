@@ -52,8 +52,8 @@ public struct SNPRevocations: Sendable {
         guard lists.contains(where: { $0.validity.contains(seconds) }) else {
             throw EvidenceError(
                 .unavailable, step: "revocation list",
-                detail: "that of \(chain.root.name) is good from \(newest.validity.lowerBound) to "
-                    + "\(newest.validity.upperBound), now \(seconds)")
+                detail: "that of \(chain.root.name) is good from \(Timestamp.text(newest.validity.lowerBound)) to "
+                    + "\(Timestamp.text(newest.validity.upperBound)), now \(Timestamp.text(seconds))")
         }
         return true
     }

@@ -34,6 +34,14 @@ public struct TrustAnchors: Sendable {
         return TrustAnchors(chains: chains)
     }
 
+    /// A line for each key, for people: `SEV-Genoa below ARK-Genoa, until 2047-01-26T15:34:37Z, SHA-256 4c65…`.
+    public var descriptions: [String] {
+        chains.flatMap { chain in
+            let root = chain.signingKey == .vcek ? [chain.root.description] : []
+            return root + ["\(chain.issuer.description), below \(chain.root.name)\(chain.isSimulated ? " (SIMULATED)" : "")"]
+        }
+    }
+
     /// The chains whose issuer has that name: AMD's and a simulator's bear the same names.
     func chains(for signingKey: SNPSigningKey, issuer name: String) -> [Chain] {
         chains.filter { $0.signingKey == signingKey && $0.issuer.name == name }
