@@ -31,9 +31,9 @@ refused() {
 
 # Builds every program as it ships; sets PROGRAMS to their folder.
 build_release() {
-    swift build -c release --static-swift-stdlib
+    scripts/release-build
     # shellcheck disable=SC2034 # used by those who source this file
-    PROGRAMS=$(swift build -c release --static-swift-stdlib --show-bin-path)
+    PROGRAMS=$(scripts/release-build --show-bin-path)
 }
 
 # start_broker DIRECTORY [OPTIONS…]: starts a broker on a free loopback port; sets BROKER_URL, and BROKER_LOG.

@@ -83,7 +83,8 @@ extension Store {
     private static func owner(where condition: String, _ arguments: StatementArguments, _ database: Database) throws
         -> Owner?
     {
-        try Row.fetchOne(database, sql: "SELECT * FROM owner WHERE \(condition)", arguments: arguments).map(owner(in:))
+        let statement = try database.cachedStatement(sql: "SELECT * FROM owner WHERE \(condition)")
+        return try Row.fetchOne(statement, arguments: arguments).map(owner(in:))
     }
 
     private static func owner(in row: Row) throws -> Owner {

@@ -47,9 +47,9 @@ extension Store {
 
     static func isRevoked(_ subject: Revocation.Subject, _ database: Database) throws -> Bool {
         let columns = columns(of: subject)
-        return try Bool.fetchOne(
-            database, sql: "SELECT EXISTS (SELECT 1 FROM revocation WHERE kind = ? AND owner = ? AND value = ?)",
-            arguments: [columns.kind, columns.owner, columns.value]) ?? false
+        let statement = try database.cachedStatement(
+            sql: "SELECT EXISTS (SELECT 1 FROM revocation WHERE kind = ? AND owner = ? AND value = ?)")
+        return try Bool.fetchOne(statement, arguments: [columns.kind, columns.owner, columns.value]) ?? false
     }
 
     private static func columns(of subject: Revocation.Subject) -> (kind: String, owner: String, value: String) {
