@@ -3,12 +3,18 @@ internal import Glibc
 public import PinKit
 
 /// A random secret that is kept masked, so that it stands in memory only where somebody left it.
-public struct Canary {
+public struct Canary: Sendable {
     public static let length = 32
     private static let window = 16
     private let masked: [UInt8]
 
     public init() throws { masked = try Random.bytes(Canary.length) }
+
+    /// Another secret of the same length, to be looked for in the same way.
+    public init(masking secret: borrowing SecretBytes) throws {
+        precondition(secret.count == Canary.length)
+        masked = unsafe secret.withUnsafeBytes { bytes in unsafe bytes.map { $0 ^ 0x5a } }
+    }
 
     public func reveal() -> SecretBytes {
         unsafe SecretBytes(count: masked.count) { buffer in

@@ -15,6 +15,18 @@ public enum Digest {
     }
 }
 
+extension SecretBytes {
+    /// SHA-256 of the bytes, itself a secret.
+    package var sha256: SecretBytes {
+        unsafe SecretBytes(count: 32) { digest in
+            let done = unsafe withUnsafeBytes { bytes in
+                unsafe EVP_Digest(bytes.baseAddress, bytes.count, digest.baseAddress, nil, EVP_sha256(), nil)
+            }
+            precondition(done == 1, "libcrypto has no SHA-2")
+        }
+    }
+}
+
 /// Random bytes that are no secret: nonces and names.
 public enum Random {
     public static func bytes(_ count: Int) throws(PinError) -> [UInt8] {
