@@ -54,7 +54,9 @@ let package = Package(
         .target(
             name: "SNPAttestPin", dependencies: ["PinKit", "TEE", "BrokerProtocol", "HTTPClient"],
             path: "Sources/Pins/SNPAttest", swiftSettings: strict),
-        .target(name: "TPM2Pin", dependencies: ["PinKit", "CTSS2"], path: "Sources/Pins/TPM2", swiftSettings: strict),
+        .target(
+            name: "TPM2Pin", dependencies: ["COpenSSL", "CTSS2", "FileIO", "PinKit"], path: "Sources/Pins/TPM2",
+            swiftSettings: strict),
         .target(
             name: "TangPin", dependencies: ["FileIO", "HTTPClient", "PinKit"], path: "Sources/Pins/Tang",
             swiftSettings: strict),

@@ -20,6 +20,22 @@ import Testing
         (#"{"hash":"md5"}"#, "hash: must be sha1, sha256, sha384 or sha512"),
         (#"{"key":"dsa"}"#, "key: must be ecc or rsa"),
         (#"{"pcr_id":"7"}"#, "unknown member pcr_id"),
+        (#"{"pin":"1234"}"#, "pin: must be true or false"),
+        (#"{"pin":true,"hash":"sha1"}"#, "hash: can only be sha256 with pin or pubkey"),
+        (#"{"parent":"owner"}"#, #"parent: must be "srk", or left out"#),
+        (#"{"parent":"srk","key":"ecc"}"#, "key: means nothing with parent"),
+        (#"{"pubkey_pcrs":"11"}"#, "pubkey_pcrs: without pubkey means nothing"),
+        (#"{"pubkey":{"kty":"oct","k":"AA"}}"#, "pubkey.kty: must be EC"),
+        (#"{"pubkey":{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}}"#, "pubkey.crv: must be P-256, P-384 or P-521"),
+        (
+            #"{"pubkey":{"kty":"RSA","n":"gAAA","e":"AQAB"}}"#,
+            "pubkey.n: must be the modulus of an RSA key of 2048, 3072 or 4096 bits with e up to 4 bytes"
+        ),
+        (
+            #"{"pubkey":"/dev/null"}"#,
+            "pubkey: /dev/null is no PEM file with a public key, RSA from 2048 bits or P-256 to P-521"
+        ),
+        (#"{"pubkey":"/nonexistent"}"#, "pubkey: /nonexistent: No such file or directory"),
     ])
     func `a configuration that cannot work is malformed and says where`(text: String, reason: String) throws {
         let binding = try Binding(issuedAt: 0, owner: nil, registry: PinRegistry([]))

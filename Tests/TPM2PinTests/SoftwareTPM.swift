@@ -25,8 +25,21 @@ final class SoftwareTPM: Sendable {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
-        for _ in 0..<200 where !FileManager.default.fileExists(atPath: socket) { usleep(10_000) }
-        guard FileManager.default.fileExists(atPath: socket) else { throw Failure(command: ["swtpm"], message: "no socket") }
+        for _ in 0..<500 where !SoftwareTPM.listens(socket) { usleep(10_000) }
+        guard SoftwareTPM.listens(socket) else { throw Failure(command: ["swtpm"], message: "no socket") }
+    }
+
+    /// The file of a socket is there before the program listens to it.
+    private static func listens(_ path: String) -> Bool {
+        let client = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(client) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        return unsafe withUnsafePointer(to: &address) { address in
+            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe connect(client, $0, size) == 0 }
+        }
     }
 
     deinit {
@@ -71,21 +84,60 @@ final class SoftwareTPM: Sendable {
 }
 
 extension SoftwareTPM {
-    var registry: PinRegistry { PinRegistry([NullPin(), SSSPin(), TPM2Pin(tcti: tcti)]) }
+    var registry: PinRegistry { registry(TPM2Pin(tcti: tcti)) }
 
-    func encrypt(_ secret: String, _ configuration: JSON, pin: String = "tpm2") throws -> JWE {
-        let registry = registry
+    func registry(_ pin: TPM2Pin) -> PinRegistry { PinRegistry([NullPin(), SSSPin(), pin]) }
+
+    /// A pin whose user types `pin`, as often as asked.
+    func typing(_ pin: String, signatures: [String] = []) -> TPM2Pin {
+        TPM2Pin(tcti: tcti, signatureFiles: signatures) { (_) throws(PinError) in
+            SecretBytes(copyingPublic: Array(pin.utf8))
+        }
+    }
+
+    func encrypt(_ secret: String, _ configuration: JSON, pin: String = "tpm2", with tpm2: TPM2Pin? = nil) throws -> JWE {
+        let registry = registry(tpm2 ?? TPM2Pin(tcti: tcti))
         let binding = try Binding(issuedAt: 0, owner: nil, registry: registry)
         let encryptor = try registry.encryptor(named: pin, for: configuration, in: binding)
         return try encryptor.encrypt(SecretBytes(copyingPublic: Array(secret.utf8)))
     }
 
-    func decrypt(_ message: JWE) throws -> String {
+    func decrypt(_ message: JWE, with tpm2: TPM2Pin? = nil) throws -> String {
+        let registry = registry(tpm2 ?? TPM2Pin(tcti: tcti))
         let secret = try PolicyWalk(registry: registry, deadline: .after(seconds: 60)).recover(message)
         return unsafe secret.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
+    /// Extends a PCR of bank sha256 by the SHA-256 of `data`.
+    func extend(_ pcr: Int, with data: [UInt8] = [1]) throws {
+        try run("tpm2_pcrextend", "\(pcr):sha256=\(Hex.encode(Digest.sha256(data)))")
+    }
+
+    /// Puts a key where the storage root key is looked for, as the error message says.
+    func makeStorageRoot(
+        _ kind: String,
+        attributes: String = "restricted|decrypt|fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda"
+    ) throws {
+        let file = folder.appendingPathComponent("srk").path
+        try run("tpm2_createprimary", "-C", "o", "-G", kind, "-c", file, "-a", attributes)
+        try run("tpm2_evictcontrol", "-C", "o", "-c", file, "0x81000001")
+        try run("tpm2_flushcontext", "-t")
+    }
+
     func clevisEncrypt(_ secret: String, _ configuration: String) throws -> JWE {
         try JWE(compact: try run("clevis", "encrypt", "tpm2", configuration, input: secret))
+    }
+}
+
+extension JWE {
+    /// The same message with the pin's part of its header changed, which no key has authenticated any more.
+    func with(_ change: (inout JSONObject) -> Void) throws -> JWE {
+        var parameters = self.parameters?.object ?? [:]
+        change(&parameters)
+        var header = self.header
+        header["clevis"] = ["pin": "tpm2", "tpm2": .object(parameters)]
+        var flattened = self.flattened.object ?? [:]
+        flattened["protected"] = .string(Base64URL.encode(Array(JSON.object(header).canonical.utf8)))
+        return try JWE(flattened: .object(flattened))
     }
 }

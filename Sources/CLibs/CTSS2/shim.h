@@ -20,19 +20,29 @@ struct cvm_tss2 {
     __typeof__(Esys_Free) *free;
     __typeof__(Esys_GetSysContext) *get_sys_context;
     __typeof__(Esys_GetCapability) *get_capability;
+    __typeof__(Esys_TR_FromTPMPublic) *from_public;
+    __typeof__(Esys_TR_GetName) *get_name;
+    __typeof__(Esys_TR_SetAuth) *set_auth;
+    __typeof__(Esys_ReadPublic) *read_public;
+    __typeof__(Esys_HierarchyChangeAuth) *change_auth;
     __typeof__(Esys_CreatePrimary) *create_primary;
     __typeof__(Esys_Create) *create;
     __typeof__(Esys_Load) *load;
+    __typeof__(Esys_LoadExternal) *load_external;
+    __typeof__(Esys_VerifySignature) *verify_signature;
     __typeof__(Esys_Unseal) *unseal;
     __typeof__(Esys_StartAuthSession) *start_session;
     __typeof__(Esys_TRSess_SetAttributes) *set_attributes;
     __typeof__(Esys_PolicyPCR) *policy_pcr;
+    __typeof__(Esys_PolicyAuthorize) *policy_authorize;
+    __typeof__(Esys_PolicyAuthValue) *policy_auth_value;
     __typeof__(Esys_PolicyGetDigest) *policy_digest;
     __typeof__(Esys_FlushContext) *flush;
     __typeof__(Tss2_MU_TPM2B_PUBLIC_Marshal) *marshal_public;
     __typeof__(Tss2_MU_TPM2B_PUBLIC_Unmarshal) *unmarshal_public;
     __typeof__(Tss2_MU_TPM2B_PRIVATE_Marshal) *marshal_private;
     __typeof__(Tss2_MU_TPM2B_PRIVATE_Unmarshal) *unmarshal_private;
+    __typeof__(Tss2_MU_TPMT_SIGNATURE_Unmarshal) *unmarshal_signature;
     __typeof__(Tss2_RC_Decode) *decode;
 };
 
@@ -50,19 +60,29 @@ static inline int cvm_tss2_open(struct cvm_tss2 *tss) {
         CVM_FUNCTION("esys", free, "Esys_Free"),
         CVM_FUNCTION("esys", get_sys_context, "Esys_GetSysContext"),
         CVM_FUNCTION("esys", get_capability, "Esys_GetCapability"),
+        CVM_FUNCTION("esys", from_public, "Esys_TR_FromTPMPublic"),
+        CVM_FUNCTION("esys", get_name, "Esys_TR_GetName"),
+        CVM_FUNCTION("esys", set_auth, "Esys_TR_SetAuth"),
+        CVM_FUNCTION("esys", read_public, "Esys_ReadPublic"),
+        CVM_FUNCTION("esys", change_auth, "Esys_HierarchyChangeAuth"),
         CVM_FUNCTION("esys", create_primary, "Esys_CreatePrimary"),
         CVM_FUNCTION("esys", create, "Esys_Create"),
         CVM_FUNCTION("esys", load, "Esys_Load"),
+        CVM_FUNCTION("esys", load_external, "Esys_LoadExternal"),
+        CVM_FUNCTION("esys", verify_signature, "Esys_VerifySignature"),
         CVM_FUNCTION("esys", unseal, "Esys_Unseal"),
         CVM_FUNCTION("esys", start_session, "Esys_StartAuthSession"),
         CVM_FUNCTION("esys", set_attributes, "Esys_TRSess_SetAttributes"),
         CVM_FUNCTION("esys", policy_pcr, "Esys_PolicyPCR"),
+        CVM_FUNCTION("esys", policy_authorize, "Esys_PolicyAuthorize"),
+        CVM_FUNCTION("esys", policy_auth_value, "Esys_PolicyAuthValue"),
         CVM_FUNCTION("esys", policy_digest, "Esys_PolicyGetDigest"),
         CVM_FUNCTION("esys", flush, "Esys_FlushContext"),
         CVM_FUNCTION("mu", marshal_public, "Tss2_MU_TPM2B_PUBLIC_Marshal"),
         CVM_FUNCTION("mu", unmarshal_public, "Tss2_MU_TPM2B_PUBLIC_Unmarshal"),
         CVM_FUNCTION("mu", marshal_private, "Tss2_MU_TPM2B_PRIVATE_Marshal"),
         CVM_FUNCTION("mu", unmarshal_private, "Tss2_MU_TPM2B_PRIVATE_Unmarshal"),
+        CVM_FUNCTION("mu", unmarshal_signature, "Tss2_MU_TPMT_SIGNATURE_Unmarshal"),
         CVM_FUNCTION("rc", decode, "Tss2_RC_Decode"),
 #undef CVM_FUNCTION
     };
@@ -110,18 +130,51 @@ static inline TSS2_RC cvm_tss2_create_primary(const struct cvm_tss2 *tss, ESYS_C
                                &outside, &pcrs, primary, NULL, NULL, NULL, NULL);
 }
 
-// Seals `count` bytes, at most 128; both halves of the object are written marshalled, at most `room` bytes each.
+// An object that stays in the TPM. Not to be flushed.
+static inline TSS2_RC cvm_tss2_persistent(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, TPM2_HANDLE number,
+                                          ESYS_TR *object) {
+    return tss->from_public(esys, number, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, object);
+}
+
+// The public half of an object in the TPM, marshalled, at most `room` bytes.
+static inline TSS2_RC cvm_tss2_public(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR object, uint8_t *bytes,
+                                      size_t *count, size_t room) {
+    TPM2B_PUBLIC *area = NULL;
+    TSS2_RC code = tss->read_public(esys, object, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &area, NULL, NULL);
+    *count = 0;
+    if (code == TSS2_RC_SUCCESS) code = tss->marshal_public(area, bytes, room, count);
+    tss->free(area);
+    return code;
+}
+
+// The name of the very key that sessions are salted with: the stack has checked that it is the hash of what it encrypts to.
+static inline TSS2_RC cvm_tss2_name(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR object, uint8_t bytes[68],
+                                    size_t *count) {
+    TPM2B_NAME *name = NULL;
+    TSS2_RC code = tss->get_name(esys, object, &name);
+    *count = code == TSS2_RC_SUCCESS ? name->size : 0;
+    if (*count > 68) code = TSS2_ESYS_RC_BAD_VALUE;
+    if (code == TSS2_RC_SUCCESS) memcpy(bytes, name->name, *count);
+    tss->free(name);
+    return code;
+}
+
+// Seals `count` bytes, at most 128, with an auth value, at most 32. Both halves of the object are written marshalled, at
+// most `room` bytes each.
 static inline TSS2_RC cvm_tss2_create(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR parent, ESYS_TR session,
-                                      const TPM2B_PUBLIC *form, const void *secret, size_t count, uint8_t *public_half,
-                                      size_t *public_count, uint8_t *private_half, size_t *private_count, size_t room) {
+                                      const TPM2B_PUBLIC *form, const void *secret, size_t count, const void *auth,
+                                      size_t auth_count, uint8_t *public_half, size_t *public_count, uint8_t *private_half,
+                                      size_t *private_count, size_t room) {
     TPM2B_SENSITIVE_CREATE sensitive = {0};
     const TPM2B_DATA outside = {0};
     const TPML_PCR_SELECTION pcrs = {0};
     TPM2B_PRIVATE *sealed = NULL;
     TPM2B_PUBLIC *object = NULL;
-    if (count > 128) return TSS2_ESYS_RC_BAD_VALUE;
+    if (count > 128 || auth_count > 32) return TSS2_ESYS_RC_BAD_VALUE;
     memcpy(sensitive.sensitive.data.buffer, secret, count);
     sensitive.sensitive.data.size = (UINT16)count;
+    if (auth_count > 0) memcpy(sensitive.sensitive.userAuth.buffer, auth, auth_count);
+    sensitive.sensitive.userAuth.size = (UINT16)auth_count;
     TSS2_RC code = tss->create(esys, parent, session, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, form, &outside, &pcrs, &sealed,
                                &object, NULL, NULL, NULL);
     explicit_bzero(&sensitive, sizeof sensitive);
@@ -136,6 +189,24 @@ static inline TSS2_RC cvm_tss2_create(const struct cvm_tss2 *tss, ESYS_CONTEXT *
 static inline TSS2_RC cvm_tss2_load(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR parent,
                                     const TPM2B_PRIVATE *sealed, const TPM2B_PUBLIC *object, ESYS_TR *handle) {
     return tss->load(esys, parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, sealed, object, handle);
+}
+
+// A public key that did not come from this TPM; in a hierarchy, so that what it signed can be proved with a ticket.
+static inline TSS2_RC cvm_tss2_load_external(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, const TPM2B_PUBLIC *key,
+                                             ESYS_TR *handle) {
+    return tss->load_external(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL, key, ESYS_TR_RH_OWNER, handle);
+}
+
+// The auth value that later commands on `object` prove to know; `count` at most 32, 0 overwrites the last one.
+static inline TSS2_RC cvm_tss2_set_auth(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR object, const void *auth,
+                                        size_t count) {
+    TPM2B_AUTH value = {0};
+    if (count > 32) return TSS2_ESYS_RC_BAD_VALUE;
+    if (count > 0) memcpy(value.buffer, auth, count);
+    value.size = (UINT16)count;
+    TSS2_RC code = tss->set_auth(esys, object, &value);
+    explicit_bzero(&value, sizeof value);
+    return code;
 }
 
 static inline TSS2_RC cvm_tss2_unseal(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR object, ESYS_TR session,
@@ -175,6 +246,40 @@ static inline TSS2_RC cvm_tss2_policy_pcr(const struct cvm_tss2 *tss, ESYS_CONTE
     values.size = (UINT16)count;
     return tss->policy_pcr(esys, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &values, &selection);
 }
+// Replaces the policy of `session` by: any policy that `key` approves. `approved` must be what the session has, and
+// `signature` (a TPMT_SIGNATURE) one by the key over `hash`, the SHA-256 of it. Without one (`signature_count` 0), which
+// only a trial session takes, nothing is checked.
+static inline TSS2_RC cvm_tss2_policy_authorize(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR session, ESYS_TR key,
+                                                const uint8_t *approved, size_t approved_count, const uint8_t hash[32],
+                                                const uint8_t *signature, size_t signature_count) {
+    const TPMT_TK_VERIFIED untested = {.tag = TPM2_ST_VERIFIED, .hierarchy = TPM2_RH_OWNER};
+    const TPM2B_NONCE reference = {0};
+    TPM2B_DIGEST policy = {0}, digest = {.size = 32};
+    TPMT_SIGNATURE parsed = {0};
+    TPMT_TK_VERIFIED *ticket = NULL;
+    TPM2B_NAME *name = NULL;
+    size_t offset = 0;
+    if (approved_count > sizeof policy.buffer) return TSS2_ESYS_RC_BAD_VALUE;
+    memcpy(policy.buffer, approved, approved_count);
+    policy.size = (UINT16)approved_count;
+    memcpy(digest.buffer, hash, 32);
+    TSS2_RC code = tss->get_name(esys, key, &name);
+    if (code == TSS2_RC_SUCCESS && signature_count > 0) {
+        code = tss->unmarshal_signature(signature, signature_count, &offset, &parsed);
+        if (code == TSS2_RC_SUCCESS)
+            code = tss->verify_signature(esys, key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &digest, &parsed, &ticket);
+    }
+    if (code == TSS2_RC_SUCCESS)
+        code = tss->policy_authorize(esys, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &policy, &reference, name,
+                                     ticket ? ticket : &untested);
+    tss->free(ticket);
+    tss->free(name);
+    return code;
+}
+// The object's auth value must be proved, in the HMAC of the command that uses the policy.
+static inline TSS2_RC cvm_tss2_policy_auth_value(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR session) {
+    return tss->policy_auth_value(esys, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE);
+}
 static inline TSS2_RC cvm_tss2_policy_digest(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR session,
                                              uint8_t digest[64], size_t *count) {
     TPM2B_DIGEST *value = NULL;
@@ -203,6 +308,29 @@ static inline TSS2_RC cvm_tss2_bank(const struct cvm_tss2 *tss, ESYS_CONTEXT *es
     return code;
 }
 
+// What the TPM counts about wrong authorisations (TPM 2.0 part 2, table 23: TPM_PT).
+struct cvm_tss2_lockout {
+    uint32_t permanent, failures, limit, interval;
+};
+static inline TSS2_RC cvm_tss2_lockout(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, struct cvm_tss2_lockout *state) {
+    TPMS_CAPABILITY_DATA *data = NULL;
+    TPMI_YES_NO more = 0;
+    TSS2_RC code = tss->get_capability(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, TPM2_CAP_TPM_PROPERTIES,
+                                       TPM2_PT_PERMANENT, TPM2_MAX_TPM_PROPERTIES, &more, &data);
+    memset(state, 0, sizeof *state);
+    if (code != TSS2_RC_SUCCESS) return code;
+    const TPML_TAGGED_TPM_PROPERTY *list = &data->data.tpmProperties;
+    for (UINT32 index = 0; index < list->count && index < TPM2_MAX_TPM_PROPERTIES; index++) {
+        const TPMS_TAGGED_PROPERTY *entry = &list->tpmProperty[index];
+        if (entry->property == TPM2_PT_PERMANENT) state->permanent = entry->value;
+        if (entry->property == TPM2_PT_LOCKOUT_COUNTER) state->failures = entry->value;
+        if (entry->property == TPM2_PT_MAX_AUTH_FAIL) state->limit = entry->value;
+        if (entry->property == TPM2_PT_LOCKOUT_INTERVAL) state->interval = entry->value;
+    }
+    tss->free(data);
+    return code;
+}
+
 static inline void cvm_tss2_wipe_copies(void *block, const void *secret, size_t count) {
     char *start = (char *)block;
     size_t size = malloc_usable_size(block);
@@ -220,4 +348,16 @@ __attribute__((noinline)) static void cvm_tss2_forget(const struct cvm_tss2 *tss
     cvm_tss2_wipe_copies(esys, secret, count);
     if (tss->get_sys_context(esys, &sys) == TSS2_RC_SUCCESS) cvm_tss2_wipe_copies(sys, secret, count);
     explicit_bzero(below, sizeof below);
+}
+
+// The stack keeps an object's auth value beside it, and behind the key of each session that proved it, and wipes neither. So
+// both are overwritten: the first by another value; the second by a command that proves one for a hierarchy that takes none,
+// which the TPM refuses before it looks at anything.
+static inline void cvm_tss2_drop_auth(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR object, ESYS_TR session) {
+    const TPM2B_AUTH nothing = {.size = 32};
+    const TPM2B_AUTH empty = {0};
+    tss->set_auth(esys, object, &empty);
+    tss->set_auth(esys, ESYS_TR_RH_NULL, &nothing);
+    tss->change_auth(esys, ESYS_TR_RH_NULL, session, ESYS_TR_NONE, ESYS_TR_NONE, &empty);
+    tss->set_auth(esys, ESYS_TR_RH_NULL, &empty);
 }

@@ -7,9 +7,9 @@ internal import PinKit
     /// Most that a TPM seals: MAX_SYM_DATA.
     static let maximumSealed = 128
 
-    private let stack: TSS2
+    let stack: TSS2
     private let tcti: OpaquePointer
-    private let context: OpaquePointer
+    let context: OpaquePointer
     private var loaded: [ESYS_TR] = []
 
     /// - Parameter tcti: where the TPM is, as tss2 spells it: `device:/dev/tpmrm0`.
@@ -64,21 +64,6 @@ internal import PinKit
         return session
     }
 
-    /// Adds `selection` to the policy of `session`: with the values of `digest`, or those of now where it is empty.
-    func require(_ selection: PCRSelection, digest: [UInt8] = [], in session: ESYS_TR) throws(PinError) {
-        let code = unsafe cvm_tss2_policy_pcr(
-            stack.functions, context, session, selection.bank.identifier, selection.bits, digest, digest.count)
-        try stack.check(code, "TPM2_PolicyPCR")
-    }
-
-    func policyDigest(of session: ESYS_TR) throws(PinError) -> [UInt8] {
-        var digest = [UInt8](repeating: 0, count: 64)
-        var count = 0
-        let code = unsafe cvm_tss2_policy_digest(stack.functions, context, session, &digest, &count)
-        try stack.check(code, "TPM2_PolicyGetDigest")
-        return Array(digest.prefix(count))
-    }
-
     /// A TPM silently leaves out of a policy what it does not have, so this must be asked first.
     func has(_ selection: PCRSelection) throws(PinError) -> Bool {
         var pcrs: UInt32 = 0
@@ -87,40 +72,59 @@ internal import PinKit
         return pcrs & selection.bits == selection.bits
     }
 
-    /// At most ``maximumSealed`` bytes.
+    /// At most ``maximumSealed`` bytes, with an auth value of at most 32, which may be empty.
     func seal(
-        _ secret: borrowing SecretBytes, as template: [UInt8], under parent: ESYS_TR, session: ESYS_TR
+        _ secret: borrowing SecretBytes, auth: borrowing SecretBytes, as template: [UInt8], under parent: ESYS_TR,
+        session: ESYS_TR
     ) throws(PinError) -> SealedObject {
         var form = try publicHalf(template)
         let room = 1024
         var (publicHalf, privateHalf) = ([UInt8](repeating: 0, count: room), [UInt8](repeating: 0, count: room))
         var (publicCount, privateCount) = (0, 0)
-        let code = unsafe secret.withUnsafeBytes { bytes in
-            defer { unsafe cvm_tss2_forget(stack.functions, context, bytes.baseAddress, bytes.count) }
-            return unsafe cvm_tss2_create(
-                stack.functions, context, parent, session, &form, bytes.baseAddress, bytes.count, &publicHalf, &publicCount,
-                &privateHalf, &privateCount, room)
+        let code = unsafe secret.withUnsafeBytes { secret in
+            unsafe auth.withUnsafeBytes { auth in
+                unsafe cvm_tss2_create(
+                    stack.functions, context, parent, session, &form, secret.baseAddress, secret.count, auth.baseAddress,
+                    auth.count, &publicHalf, &publicCount, &privateHalf, &privateCount, room)
+            }
         }
+        forget(secret)
+        forget(auth)
         try stack.check(code, "TPM2_Create")
         return try SealedObject(
             publicHalf: Array(publicHalf.prefix(publicCount)), privateHalf: Array(privateHalf.prefix(privateCount)))
     }
 
-    func unseal(_ object: ESYS_TR, session: ESYS_TR) throws(PinError) -> SecretBytes {
+    /// `auth`: what the object was sealed with, proved in the session's HMAC and so never sent.
+    func unseal(
+        _ object: ESYS_TR, auth: borrowing SecretBytes, session: ESYS_TR
+    ) throws(UnsealFailure) -> SecretBytes {
         var data: UnsafeMutablePointer<TPM2B_SENSITIVE_DATA>?
-        try stack.check(unsafe cvm_tss2_unseal(stack.functions, context, object, session, &data), "TPM2_Unseal")
-        guard let data = unsafe data else { throw PinError(.failed, step: "TPM2_Unseal", detail: "it gave no data") }
+        let code = unsafe auth.withUnsafeBytes { auth in
+            let set = unsafe cvm_tss2_set_auth(stack.functions, context, object, auth.baseAddress, auth.count)
+            return unsafe set == 0 ? cvm_tss2_unseal(stack.functions, context, object, session, &data) : set
+        }
+        if !auth.isEmpty {
+            unsafe cvm_tss2_drop_auth(stack.functions, context, object, session)
+            forget(auth)
+        }
+        guard code == 0, let data = unsafe data else { throw UnsealFailure(code, stack.error(code, "TPM2_Unseal")) }
         defer { unsafe cvm_tss2_free_data(stack.functions, data) }
         let secret = unsafe withUnsafeBytes(of: &data.pointee.buffer) { buffer in
             unsafe SecretBytes(copying: UnsafeRawBufferPointer(rebasing: buffer.prefix(Int(data.pointee.size))))
         }
-        unsafe secret.withUnsafeBytes { bytes in
-            unsafe cvm_tss2_forget(stack.functions, context, bytes.baseAddress, bytes.count)
-        }
+        forget(secret)
         return secret
     }
 
-    private func publicHalf(_ bytes: [UInt8]) throws(PinError) -> TPM2B_PUBLIC {
+    /// Overwrites what the last command left of `secret`. (By a function that the secret reached no deeper than.)
+    private func forget(_ secret: borrowing SecretBytes) {
+        unsafe secret.withUnsafeBytes { bytes in
+            unsafe cvm_tss2_forget(stack.functions, context, bytes.baseAddress, bytes.count)
+        }
+    }
+
+    func publicHalf(_ bytes: [UInt8]) throws(PinError) -> TPM2B_PUBLIC {
         var object = TPM2B_PUBLIC()
         guard unsafe cvm_tss2_read_public(stack.functions, bytes, bytes.count, &object) == 1 else {
             throw SealedObject.malformed("jwk_pub is no TPM2B_PUBLIC")
@@ -129,7 +133,7 @@ internal import PinKit
     }
 
     /// Runs a command that makes a handle, and remembers the handle.
-    private func keeping(_ step: String, _ command: (inout ESYS_TR) -> TSS2_RC) throws(PinError) -> ESYS_TR {
+    func keeping(_ step: String, _ command: (inout ESYS_TR) -> TSS2_RC) throws(PinError) -> ESYS_TR {
         var handle: ESYS_TR = 0xfff  // ESYS_TR_NONE
         try stack.check(command(&handle), step)
         loaded.append(handle)
@@ -163,6 +167,30 @@ enum SessionKind {
         case .sealing: 0x21
         case .unsealing, .policy: 0x41
         case .trial: 0x01
+        }
+    }
+}
+
+/// An object that the TPM did not give back, and what its answer means beyond the kind of error.
+struct UnsealFailure: Error {
+    enum Answer {
+        /// The auth value is wrong (TPM_RC_AUTH_FAIL, TPM_RC_BAD_AUTH).
+        case authFails
+        /// The policy was not met (TPM_RC_POLICY_FAIL).
+        case policyFails
+        case other
+    }
+
+    let answer: Answer
+    let error: PinError
+
+    init(_ code: TSS2_RC, _ error: PinError) {
+        self.error = error
+        // Errors about an argument: the number of the handle or session is above these bits.
+        switch code & 0x80 == 0 ? 0 : code & 0xbf {
+        case 0x8e, 0xa2: answer = .authFails
+        case 0x9d: answer = .policyFails
+        default: answer = .other
         }
     }
 }

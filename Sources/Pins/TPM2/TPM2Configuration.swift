@@ -1,23 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import FileIO
 package import PinKit
 
-/// `{"hash":…,"key":…,"pcr_bank":…,"pcr_ids":…,"pcr_digest":…}`, all of it optional (docs/spec/pins.md).
+/// What a tpm2 pin is asked for; every member is optional (docs/spec/pins.md §5).
 package struct TPM2Configuration {
-    let primary: PrimaryKey
-    let pcrs: PCRSelection?
+    let parent: Parent
+    let conditions: Conditions
     /// SHA-256 of the values that the PCRs will have; empty for those they have now.
     let digest: [UInt8]
 
     package init(_ json: JSON) throws(PinError) {
         do {
             var reader = try JSONReader(json)
-            primary = try PrimaryKey(reading: &reader)
-            pcrs = try TPM2Configuration.pcrs(&reader)
-            digest = try TPM2Configuration.digest(&reader, of: pcrs)
+            conditions = try TPM2Configuration.conditions(&reader)
+            digest = try TPM2Configuration.digest(&reader, of: conditions.pcrs)
+            parent = try TPM2Configuration.parent(&reader, for: conditions)
             try reader.finish()
         } catch {
             throw PinError(.malformed, step: "configuration", detail: error.description)
         }
+    }
+
+    private static func conditions(_ reader: inout JSONReader) throws(JSONError) -> Conditions {
+        let bank = try reader.hash("pcr_bank")
+        let conditions = Conditions(
+            signed: try reader.signedPCRs(in: bank ?? .sha256, readKey: publicKey),
+            pcrs: try reader.pcrs("pcr_ids", in: bank ?? .sha256),
+            pin: try reader.optionalBool("pin") ?? false)
+        guard bank == nil || conditions.pcrs != nil || conditions.signed != nil else {
+            throw reader.error(at: "pcr_bank", "without pcr_ids means nothing")
+        }
+        return conditions
     }
 
     /// clevis' `pcr_digest` is no digest but the values themselves, one after another in ascending order.
@@ -31,68 +44,37 @@ package struct TPM2Configuration {
         return Digest.sha256(values)
     }
 
-    private static func pcrs(_ reader: inout JSONReader) throws(JSONError) -> PCRSelection? {
-        let bank = try reader.hash("pcr_bank")
-        guard let json = reader.optional("pcr_ids") else {
-            guard bank == nil else { throw reader.error(at: "pcr_bank", "without pcr_ids means nothing") }
-            return nil
+    /// What clevis does not know is only made with the parents that a header of its own form names.
+    private static func parent(_ reader: inout JSONReader, for conditions: Conditions) throws(JSONError) -> Parent {
+        if let name = try reader.optionalString("parent") {
+            guard name == Parent.srk else { throw reader.error(at: "parent", #"must be "srk", or left out"#) }
+            for member in ["hash", "key"] where reader.optional(member) != nil {
+                throw reader.error(at: member, "means nothing with parent")
+            }
+            return .storageRoot
         }
-        guard let text = PCRSelection.text(of: json), let pcrs = PCRSelection(bank: bank ?? .sha256, text: text) else {
-            throw reader.error(at: "pcr_ids", #"must be PCRs from 0 to 23, as "7,11" or [7,11]"#)
+        let primary = try PrimaryKey(reading: &reader)
+        guard conditions.areClevis || primary.hash == .sha256 else {
+            throw reader.error(at: "hash", "can only be sha256 with pin or pubkey")
         }
-        return pcrs
-    }
-}
-
-/// What a `tpm2` message says of itself.
-package struct TPM2Header {
-    let primary: PrimaryKey
-    let object: SealedObject
-    let pcrs: PCRSelection?
-
-    init(primary: PrimaryKey, object: SealedObject, pcrs: PCRSelection?) {
-        self.primary = primary
-        self.object = object
-        self.pcrs = pcrs
+        return .primary(primary)
     }
 
-    init(_ message: JWE) throws(PinError) {
-        try message.requireAlgorithm("dir")
-        let halves: (publicHalf: [UInt8], privateHalf: [UInt8])
-        do {
-            var reader = try JSONReader(message.parameters ?? .null, at: "clevis.tpm2")
-            primary = try PrimaryKey(reading: &reader)
-            halves = (try reader.half("jwk_pub"), try reader.half("jwk_priv"))
-            pcrs = try TPM2Header.pcrs(&reader)
+    /// A JWK, or the name of a PEM file or of one with a JWK.
+    private static func publicKey(_ json: JSON, _ place: String) throws(JSONError) -> PolicyKey {
+        guard let path = json.string else { return try PolicyKey(jwk: json, at: place) }
+        let text: [UInt8]
+        do throws(FileError) {
+            text = try FileIO.read(path, limit: 16 << 10)
         } catch {
-            throw SealedObject.malformed(error.description)
+            throw JSONError(place: place, problem: error.description)
         }
-        object = try SealedObject(publicHalf: halves.publicHalf, privateHalf: halves.privateHalf)
-    }
-
-    /// Members in clevis' names; `pcr_bank` and `pcr_ids` only where there is a policy.
-    var json: JSON {
-        var members: JSONObject = [
-            "hash": .string(primary.hash.rawValue), "key": .string(primary.kind.rawValue),
-            "jwk_pub": .string(Base64URL.encode(object.publicHalf)),
-            "jwk_priv": .string(Base64URL.encode(object.privateHalf)),
-        ]
-        if let pcrs {
-            members["pcr_bank"] = .string(pcrs.bank.rawValue)
-            members["pcr_ids"] = .string(pcrs.text)
+        if text.first == UInt8(ascii: "{") { return try PolicyKey(jwk: JSON(parsing: text), at: path) }
+        guard let key = PolicyKey(pem: text) else {
+            throw JSONError(
+                place: place, problem: "\(path) is no PEM file with a public key, RSA from 2048 bits or P-256 to P-521")
         }
-        return .object(members)
-    }
-
-    private static func pcrs(_ reader: inout JSONReader) throws(JSONError) -> PCRSelection? {
-        let bank = try reader.hash("pcr_bank")
-        guard let text = try reader.optionalString("pcr_ids"), !text.isEmpty else { return nil }
-        // Stock clevis writes both.
-        guard let bank else { throw reader.error(at: "pcr_bank", "is missing") }
-        guard let pcrs = PCRSelection(bank: bank, text: text) else {
-            throw reader.error(at: "pcr_ids", "must be PCRs from 0 to 23")
-        }
-        return pcrs
+        return key
     }
 }
 
@@ -102,21 +84,5 @@ extension PrimaryKey {
         let name = try reader.optionalString("key") ?? "ecc"
         guard let kind = Kind(rawValue: name) else { throw reader.error(at: "key", "must be ecc or rsa") }
         self.kind = kind
-    }
-}
-
-extension JSONReader {
-    fileprivate mutating func hash(_ name: String) throws(JSONError) -> TPMHash? {
-        guard let text = try optionalString(name) else { return nil }
-        guard let hash = TPMHash(rawValue: text) else { throw error(at: name, "must be sha1, sha256, sha384 or sha512") }
-        return hash
-    }
-
-    /// One half of a sealed object; its length is bounded before it is decoded.
-    fileprivate mutating func half(_ name: String) throws(JSONError) -> [UInt8] {
-        let text = try string(name)
-        guard text.utf8.count <= SealedObject.maximumLength / 3 * 4 else { throw error(at: name, "is too long") }
-        guard let bytes = Base64URL.decode(text) else { throw error(at: name, "is not base64url without padding") }
-        return bytes
     }
 }

@@ -30,8 +30,12 @@ internal import PinKit
     /// Throws unless `code` says that `step` went well.
     func check(_ code: TSS2_RC, _ step: String) throws(PinError) {
         guard code != 0 else { return }
+        throw error(code, step)
+    }
+
+    func error(_ code: TSS2_RC, _ step: String) -> PinError {
         let text = unsafe cvm_tss2_decode(functions, code).map { unsafe String(cString: $0) } ?? "no text"
-        throw PinError(TSS2.meaning(of: code), step: step, detail: "\(text) (0x\(String(code, radix: 16)))")
+        return PinError(TSS2.meaning(of: code), step: step, detail: "\(text) (0x\(String(code, radix: 16)))")
     }
 
     /// What a return code means to somebody who has other pins to try (TPM 2.0 part 2, 6.6; TSS 2.0 overview, 6.2).
@@ -48,7 +52,8 @@ internal import PinKit
     private static func meaning(ofTPM code: TSS2_RC) -> PinError.Code {
         let isAboutAnArgument = code & 0x80 != 0
         switch isAboutAnArgument ? code & 0xbf : code {
-        case 0x9d /* POLICY_FAIL */, 0x8e /* AUTH_FAIL */, 0xa2 /* BAD_AUTH */, 0x9f /* INTEGRITY */: return .refused
+        case 0x9d /* POLICY_FAIL */, 0x8e /* AUTH_FAIL */, 0xa2 /* BAD_AUTH */, 0x9f /* INTEGRITY */, 0x9b /* SIGNATURE */:
+            return .refused
         case 0x12f /* AUTH_UNAVAILABLE */: return .refused
         case 0x100 /* INITIALIZE */, 0x900...0x97f /* warnings: busy, full, locked out */: return .unavailable
         default: return .failed

@@ -31,6 +31,18 @@ enum TPMHash: String, CaseIterable {
     }
 }
 
+/// The key under which objects are sealed.
+enum Parent {
+    /// Made anew each time.
+    case primary(PrimaryKey)
+    /// The one at 0x81000001 (TCG TPM v2.0 Provisioning Guidance §7.5.1), which systemd makes and uses too.
+    case storageRoot
+
+    static let srk = "srk"
+
+    var isClevis: Bool { if case .primary = self { true } else { false } }
+}
+
 /// The primary key that clevis recreates each time: docs/spec/pins.md, "the parent".
 struct PrimaryKey {
     enum Kind: String { case ecc, rsa }
@@ -40,7 +52,7 @@ struct PrimaryKey {
 
     /// TPM2B_PUBLIC. The same bytes give the same key: one changed bit and no existing message opens.
     var template: [UInt8] {
-        var area = Bytes()
+        var area = TPMBytes()
         area.add(kind == .ecc ? 0x0023 : 0x0001, hash.identifier)
         // fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, restricted, decrypt
         area.add(0x0003, 0x0072)
@@ -64,6 +76,8 @@ struct SealedObject {
     let privateHalf: [UInt8]
     /// nameAlg: what a policy over it is computed with.
     let hash: TPMHash
+    /// authPolicy: the digest of the policy that opens it; empty where a password does.
+    let policy: [UInt8]
 
     /// Reads the fields that are needed before the TPM sees it; the TPM refuses an object that was changed.
     init(publicHalf: [UInt8], privateHalf: [UInt8]) throws(PinError) {
@@ -76,19 +90,26 @@ struct SealedObject {
         guard let hash = TPMHash(identifier: start[4] << 8 | start[5]) else {
             throw SealedObject.malformed("jwk_pub has an unknown nameAlg")
         }
+        // After size, type, nameAlg and attributes.
+        let length = publicHalf.dropFirst(10).prefix(2).map { Int($0) }
+        let policy = publicHalf.dropFirst(12)
+        guard length.count == 2, length[0] << 8 | length[1] <= policy.count else {
+            throw SealedObject.malformed("jwk_pub is no sealed object")
+        }
         self.publicHalf = publicHalf
         self.privateHalf = privateHalf
         self.hash = hash
+        self.policy = Array(policy.prefix(length[0] << 8 | length[1]))
     }
 
-    /// The form that every clevis opens: nameAlg SHA-256 whatever the primary's is.
-    static func template(policy: [UInt8]) -> [UInt8] {
-        var area = Bytes()
+    /// The form that every clevis opens: nameAlg SHA-256 whatever the primary's is. `guarded`: wrong attempts count towards
+    /// the TPM's lockout.
+    static func template(policy: [UInt8], guarded: Bool) -> [UInt8] {
+        var area = TPMBytes()
         area.add(0x0008, TPMHash.sha256.identifier)
-        // fixedTPM, fixedParent, adminWithPolicy, noDA; and userWithAuth only where no policy is to be met
-        area.add(0x0000, policy.isEmpty ? 0x04d2 : 0x0492)
-        area.add(UInt16(policy.count))
-        area.bytes += policy
+        // fixedTPM, fixedParent, adminWithPolicy; noDA unless guarded; userWithAuth only where no policy is to be met
+        area.add(0x0000, 0x0092 | (guarded ? 0 : 0x0400) | (policy.isEmpty ? 0x0040 : 0))
+        area.add(prefixed: policy)
         area.add(0x0010, 0)  // no scheme, nothing unique
         return area.prefixed
     }
@@ -97,13 +118,19 @@ struct SealedObject {
 }
 
 /// Big-endian writer.
-private struct Bytes {
+struct TPMBytes {
     var bytes: [UInt8] = []
 
     mutating func add(_ words: UInt16...) {
         for word in words { bytes += [UInt8(word >> 8), UInt8(word & 0xff)] }
     }
 
-    /// With the length before it, as TPM2B.
+    /// `content` with its length before it, as TPM2B.
+    mutating func add(prefixed content: [UInt8]) {
+        add(UInt16(content.count))
+        bytes += content
+    }
+
+    /// All of it with the length before it.
     var prefixed: [UInt8] { [UInt8(bytes.count >> 8), UInt8(bytes.count & 0xff)] + bytes }
 }
