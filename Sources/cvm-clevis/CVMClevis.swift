@@ -32,6 +32,7 @@ struct CVMClevis: ParsableCommand {
             if CommandLine.arguments.dropFirst() == ["decrypt"] {
                 try Decrypt.decrypt()
                 RunningGroups.end()
+                Terminal.showTyping()
                 _exit(0)
             }
             if let name = ClevisName(of: CommandLine.arguments.first ?? "") {

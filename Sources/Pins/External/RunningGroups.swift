@@ -18,6 +18,9 @@ public enum RunningGroups {
         }
     }
 
+    /// Installs what ends them with this program, for a program that wants its own signal handlers to run before.
+    public static func installHandlers() { _ = exitHandlers }
+
     /// Starts a program with `spawn`, whose result leads a process group.
     static func start(_ spawn: () throws(SystemError) -> pid_t) throws(SystemError) -> pid_t {
         _ = exitHandlers

@@ -13,13 +13,13 @@ public enum PinSet {
 
     /// For programs that bind: `readPolicy` reads a policy as the broker will (``SNPAttestPin/init(readPolicy:)``), and
     /// `trustTang` is asked about servers that the configuration does not vouch for (``TangPin/init(trust:)``).
-    /// `tcti` says where the TPM is (``TPM2Pin/init(tcti:)``); `find` looks for pins that are not of this project.
+    /// `tpm2` says where the TPM is and who knows a PIN (``TPM2Pin/init(tcti:signatureFiles:askPIN:)``); `find` looks for pins
+    /// that are not of this project.
     public static func registry(
-        tcti: String = TPM2Pin.kernelTPM, trustTang: @escaping TangPin.TrustDecision = TangPin.trustNobody,
+        tpm2: TPM2Pin = TPM2Pin(), trustTang: @escaping TangPin.TrustDecision = TangPin.trustNobody,
         finding find: @escaping PinRegistry.Finder = { _ in nil }, readPolicy: @escaping SNPAttestPin.PolicyReader
     ) -> PinRegistry {
         PinRegistry(
-            [NullPin(), SSSPin(), SNPAttestPin(readPolicy: readPolicy), TangPin(trust: trustTang), TPM2Pin(tcti: tcti)],
-            finding: find)
+            [NullPin(), SSSPin(), SNPAttestPin(readPolicy: readPolicy), TangPin(trust: trustTang), tpm2], finding: find)
     }
 }

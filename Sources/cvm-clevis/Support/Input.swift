@@ -42,23 +42,11 @@ enum Input {
     /// types.
     static func passphrase(keyFile: String?, prompt: String) throws -> SecretBytes {
         if let keyFile, keyFile != "-" { return try FileIO.readSecret(keyFile, limit: passphraseLimit) }
-        if isatty(0) == 1 { try FileIO.write(2, prompt, name: "terminal") }
-        let restore = hideTyping()
-        defer { restore() }
-        return try FileIO.readSecret(0, limit: passphraseLimit, line: true, name: "standard input")
-    }
-
-    /// Turns off the echo of a terminal; the result turns it on again.
-    private static func hideTyping() -> () -> Void {
-        var settings = termios()
-        guard unsafe tcgetattr(0, &settings) == 0 else { return {} }
-        var hidden = settings
-        hidden.c_lflag &= ~tcflag_t(ECHO)
-        _ = unsafe tcsetattr(0, TCSAFLUSH, &hidden)
-        return {
-            var settings = settings
-            _ = unsafe tcsetattr(0, TCSAFLUSH, &settings)
-            Console.say("")
+        let isTerminal = isatty(0) == 1
+        if isTerminal { try FileIO.write(2, prompt, name: "terminal") }
+        defer { if isTerminal { Console.say("") } }
+        return try Terminal.hidingTyping(on: 0) { () throws(FileError) in
+            try FileIO.readSecret(0, limit: passphraseLimit, line: true, name: "standard input")
         }
     }
 }

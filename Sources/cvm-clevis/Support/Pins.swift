@@ -4,6 +4,7 @@ import ExternalPin
 import Glibc
 import PinKit
 import PinSet
+import TPM2Pin
 
 /// The pins of this program and the context they are used in.
 enum Pins {
@@ -12,8 +13,9 @@ enum Pins {
     /// The same pins; `allowingUnmeasuredBoot` accepts policies that let the host choose the initrd, `trustingTang` the keys
     /// of every tang server without a question.
     static func registry(allowingUnmeasuredBoot: Bool = false, trustingTang: Bool = false) -> PinRegistry {
-        PinSet.registry(
-            tcti: Paths.tpm, trustTang: TangTrust.decision(trustingTang), finding: { Paths.externalPins.pin(named: $0) }
+        let tpm2 = TPM2Pin(tcti: Paths.tpm, signatureFiles: Paths.pcrSignatures, askPIN: Terminal.ask)
+        return PinSet.registry(
+            tpm2: tpm2, trustTang: TangTrust.decision(trustingTang), finding: { Paths.externalPins.pin(named: $0) }
         ) { (json) throws(JSONError) in
             let policy = try readPolicy(json)
             guard policy.coversInitrd || allowingUnmeasuredBoot else {
@@ -55,6 +57,19 @@ enum Pins {
     static func binding(_ defaults: Defaults, _ registry: PinRegistry = Pins.registry) throws -> Binding {
         try Binding(
             issuedAt: Int64(time(nil)), owner: defaults.owner(), registry: registry, defaults: defaults.pins)
+    }
+
+    /// When to give up on `message`: whoever has to type a PIN for it gets a minute more.
+    static func deadline(seconds: Int, for message: JWE) -> Deadline {
+        .after(seconds: seconds + (asksForPIN(message) ? 60 : 0))
+    }
+
+    private static func asksForPIN(_ message: JWE) -> Bool {
+        let pin = try? registry.pin(of: message)
+        if let pin = pin as? any PolicyPin, let threshold = try? pin.threshold(of: message) {
+            return threshold.children.contains(where: asksForPIN)
+        }
+        return message.pin == "tpm2" && message.parameters?["pin"] == true
     }
 
     /// What to run when a pin's configuration lacks something that `init` remembers.
