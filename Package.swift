@@ -52,8 +52,8 @@ let package = Package(
         .target(name: "NullPin", dependencies: ["PinKit"], path: "Sources/Pins/Null", swiftSettings: strict),
         .target(name: "SSSPin", dependencies: ["PinKit", "COpenSSL"], path: "Sources/Pins/SSS", swiftSettings: strict),
         .target(
-            name: "SNPAttestPin", dependencies: ["PinKit", "TEE", "BrokerProtocol", "HTTPClient"],
-            path: "Sources/Pins/SNPAttest", swiftSettings: strict),
+            name: "AttestPin", dependencies: ["PinKit", "TEE", "BrokerProtocol", "HTTPClient"],
+            path: "Sources/Pins/Attest", swiftSettings: strict),
         .target(
             name: "TPM2Pin", dependencies: ["COpenSSL", "CTSS2", "FileIO", "PinKit"], path: "Sources/Pins/TPM2",
             swiftSettings: strict),
@@ -63,7 +63,8 @@ let package = Package(
         .target(
             name: "ExternalPin", dependencies: ["PinKit", "CSpawn"], path: "Sources/Pins/External", swiftSettings: strict),
         .target(
-            name: "PinSet", dependencies: ["PinKit", "NullPin", "SSSPin", "SNPAttestPin", "TangPin", "TPM2Pin"],
+            name: "PinSet",
+            dependencies: ["AttestPin", "BrokerProtocol", "NullPin", "PinKit", "SSSPin", "TPM2Pin", "TangPin"],
             path: "Sources/Pins/Registry", swiftSettings: strict),
 
         // Programs.
@@ -144,8 +145,8 @@ let package = Package(
         .testTarget(
             name: "HTTPClientTests", dependencies: ["HTTPClient", "PinKit"], exclude: ["server.py"], swiftSettings: strict),
         .testTarget(
-            name: "SNPAttestPinTests",
-            dependencies: ["BrokerProtocol", "HTTPClient", "NullPin", "PinKit", "SNPAttestPin", "SSSPin"],
+            name: "AttestPinTests",
+            dependencies: ["AttestPin", "BrokerProtocol", "HTTPClient", "NullPin", "PinKit", "SSSPin"],
             swiftSettings: strict),
         .testTarget(
             name: "TangPinTests", dependencies: ["HTTPClient", "MemoryScan", "PinKit", "SSSPin", "TangPin"],

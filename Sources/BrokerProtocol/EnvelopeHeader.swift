@@ -59,8 +59,7 @@ extension EnvelopeHeader {
         try reader.finish()
 
         let pin = try clevis.string("pin")
-        guard pin == Platform.snp.pin else { throw clevis.error(at: "pin", "must be \(Platform.snp.pin)") }
-        platform = .snp
+        platform = try Platform(pin: pin, in: clevis)
         var terms = try clevis.reader(pin)
         try clevis.finish()
 

@@ -20,7 +20,14 @@ extension Message {
 extension JSONReader {
     /// Bytes in standard base64 with padding, at most `limit` of them.
     mutating func base64(_ name: String, limit: Int) throws(JSONError) -> [UInt8] {
-        guard let bytes = Base64.decode(try string(name)) else { throw error(at: name, "is not base64") }
+        guard let bytes = try optionalBase64(name, limit: limit) else { throw error(at: name, "is missing") }
+        return bytes
+    }
+
+    /// The same, or nil where there is none.
+    mutating func optionalBase64(_ name: String, limit: Int) throws(JSONError) -> [UInt8]? {
+        guard let text = try optionalString(name) else { return nil }
+        guard let bytes = Base64.decode(text) else { throw error(at: name, "is not base64") }
         guard bytes.count <= limit else { throw error(at: name, "is \(bytes.count) bytes, more than \(limit)") }
         return bytes
     }

@@ -1,38 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 public import PinKit
 
-/// Evidence as it travels: what the hardware signed, and what the platform brought to check it with.
-public struct EvidenceDocument: Sendable, Equatable {
-    /// Limits in bytes. An SNP report is 1184 bytes; a certificate table holds three certificates or so.
-    public static let maximumReport = 16 << 10
-    public static let maximumCertificates = 64 << 10
-
-    public let report: [UInt8]
-    /// The certificate table as the platform gave it; may be empty.
-    public let certificates: [UInt8]
-
-    public init(report: [UInt8], certificates: [UInt8]) {
-        self.report = report
-        self.certificates = certificates
-    }
-
-    init(_ reader: JSONReader) throws(JSONError) {
-        var reader = reader
-        report = try reader.base64("report", limit: EvidenceDocument.maximumReport)
-        certificates = try reader.base64("certificates", limit: EvidenceDocument.maximumCertificates)
-        try reader.finish()
-    }
-
-    var json: JSON { ["certificates": .string(Base64.encode(certificates)), "report": .string(Base64.encode(report))] }
-}
-
 /// `POST /kbs/v0/unseal`: all envelopes of one guest with one piece of evidence.
 public struct UnsealRequest: Message, Equatable {
     public static let maximumEnvelopes = 64
     /// 64 envelopes and the evidence, each at its own limit, in base64 and with room for the rest.
     public static let maximumLength = 768 << 10
 
-    public let tee: Platform
     /// Compact texts, not read further: a bad one fails by itself and not with its neighbours.
     public let envelopes: [String]
     public let evidence: EvidenceDocument
@@ -40,11 +14,10 @@ public struct UnsealRequest: Message, Equatable {
     /// Whom the answers are encrypted to; the evidence's report data covers it.
     public let guestKey: PublicKey
 
+    public var tee: Platform { evidence.platform }
+
     /// `envelopes`: 1 to ``maximumEnvelopes``.
-    public init(
-        tee: Platform, envelopes: [Envelope], evidence: EvidenceDocument, challenge: Challenge, guestKey: PublicKey
-    ) {
-        self.tee = tee
+    public init(envelopes: [Envelope], evidence: EvidenceDocument, challenge: Challenge, guestKey: PublicKey) {
         self.envelopes = envelopes.map(\.message.compact)
         self.evidence = evidence
         self.nonce = challenge.nonce
@@ -53,12 +26,12 @@ public struct UnsealRequest: Message, Equatable {
 
     public init(_ json: JSON) throws(JSONError) {
         var reader = try JSONReader(json)
-        tee = try Platform(tee: try reader.string("tee"), at: "tee")
+        let tee = try Platform(tee: try reader.string("tee"), at: "tee")
         envelopes = try reader.strings("envelopes")
         guard (1...UnsealRequest.maximumEnvelopes).contains(envelopes.count) else {
             throw reader.error(at: "envelopes", "must be 1 to \(UnsealRequest.maximumEnvelopes), not \(envelopes.count)")
         }
-        evidence = try EvidenceDocument(try reader.reader("evidence"))
+        evidence = try EvidenceDocument(try reader.reader("evidence"), of: tee)
         var runtimeData = try reader.reader("runtime-data")
         try reader.finish()
         nonce = try runtimeData.nonce("nonce")

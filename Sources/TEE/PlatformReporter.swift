@@ -5,11 +5,14 @@ public import PinKit
 /// `/dev/sev-guest`, which kernels before 6.7 have.
 public struct PlatformReporter: Sendable {
     private let tsm: TSMReporter
-    private let sevGuest: SEVGuest
+    private let sevGuest: SEVGuest?
 
-    public init() { self.init(tsm: TSMReporter(), sevGuest: SEVGuest()) }
+    /// `driver`: the only one whose reports are wanted; nil takes whichever is there.
+    public init(_ driver: TSMDriver? = nil) {
+        self.init(tsm: TSMReporter(driver), sevGuest: driver == .tdxGuest ? nil : SEVGuest())
+    }
 
-    package init(tsm: TSMReporter, sevGuest: SEVGuest) {
+    package init(tsm: TSMReporter, sevGuest: SEVGuest?) {
         self.tsm = tsm
         self.sevGuest = sevGuest
     }
@@ -23,11 +26,12 @@ public struct PlatformReporter: Sendable {
     ) throws(PinError) -> TSMReport {
         switch try door() {
         case .tsm: try tsm.report(over: reportData, privilegeLevel: privilegeLevel, before: deadline)
-        case .sevGuest: try sevGuest.report(over: reportData, privilegeLevel: privilegeLevel ?? 0, before: deadline)
+        case .sevGuest(let sevGuest):
+            try sevGuest.report(over: reportData, privilegeLevel: privilegeLevel ?? 0, before: deadline)
         }
     }
 
-    private enum Door { case tsm, sevGuest }
+    private enum Door { case tsm, sevGuest(SEVGuest) }
 
     /// The driver of one that is there and fails is the driver of the other: it is not asked twice.
     private func door() throws(PinError) -> Door {
@@ -35,8 +39,10 @@ public struct PlatformReporter: Sendable {
             try tsm.requirePlatform()
             return .tsm
         } catch {
-            guard error == PinError(.unavailable), (try? sevGuest.requirePlatform()) != nil else { throw error }
-            return .sevGuest
+            guard error == PinError(.unavailable), let sevGuest, (try? sevGuest.requirePlatform()) != nil else {
+                throw error
+            }
+            return .sevGuest(sevGuest)
         }
     }
 }

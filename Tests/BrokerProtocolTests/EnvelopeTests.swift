@@ -7,10 +7,12 @@ import Testing
     let fixture: Fixture
     init() throws { fixture = try Fixture() }
 
-    @Test func `the broker gets back the share and the terms`() throws {
-        let sealed = try fixture.seal()
+    @Test(arguments: Platform.allCases) func `the broker gets back the share and the terms`(platform: Platform) throws {
+        let sealed = try fixture.seal(platform: platform)
+        #expect(sealed.message.pin == platform.pin)
         let read = try Envelope(compact: sealed.message.compact)
         #expect(read.header == sealed.header)
+        #expect(read.header.platform == platform)
         #expect(read.header.brokerKeyID == fixture.broker.publicKey.thumbprint)
         #expect(read.header.owner == fixture.owner.publicKey.thumbprint)
         #expect(read.header.policy == Fixture.policy)

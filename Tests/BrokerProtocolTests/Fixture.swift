@@ -24,11 +24,11 @@ struct Fixture {
 
     func seal(
         _ share: [UInt8]? = nil, by signer: SigningKey? = nil, url: String = "https://broker.example.org:8443",
-        policy: JSON = Fixture.policy
+        policy: JSON = Fixture.policy, platform: Platform = .snp
     ) throws -> Envelope {
         try Envelope.seal(
-            SecretBytes(copyingPublic: share ?? self.share), to: broker.publicKey, by: signer ?? owner, platform: .snp,
-            id: Base64URL.encode(try Random.bytes(16)), issuedAt: 1_790_000_000, policy: policy,
+            SecretBytes(copyingPublic: share ?? self.share), to: broker.publicKey, by: signer ?? owner,
+            platform: platform, id: Base64URL.encode(try Random.bytes(16)), issuedAt: 1_790_000_000, policy: policy,
             tls: [UInt8](repeating: 0x5a, count: 32), url: try BrokerURL(url))
     }
 }

@@ -7,20 +7,31 @@ import Testing
     let fixture: Fixture
     init() throws { fixture = try Fixture() }
 
-    private func request(_ envelopes: [Envelope]) throws -> UnsealRequest {
+    static let evidence: [EvidenceDocument] = [
+        .snp(report: [1, 2, 3], certificates: []), .snp(report: [1, 2, 3], certificates: [4]),
+        .tdx(quote: [1, 2, 3], eventLog: []), .tdx(quote: [1, 2, 3], eventLog: [4]),
+    ]
+
+    private func request(
+        _ envelopes: [Envelope], with evidence: EvidenceDocument = MessageTests.evidence[0]
+    ) throws -> UnsealRequest {
         UnsealRequest(
-            tee: .snp, envelopes: envelopes, evidence: EvidenceDocument(report: [1, 2, 3], certificates: []),
-            challenge: Challenge(nonce: Array(0..<32)), guestKey: fixture.guest.publicKey)
+            envelopes: envelopes, evidence: evidence, challenge: Challenge(nonce: Array(0..<32)),
+            guestKey: fixture.guest.publicKey)
     }
 
     @Test func `each message reads as it was written`() throws {
-        #expect(try AuthRequest(body: AuthRequest(tee: .snp).body) == AuthRequest(tee: .snp))
+        for tee in Platform.allCases {
+            #expect(try AuthRequest(body: AuthRequest(tee: tee).body) == AuthRequest(tee: tee))
+        }
         let challenge = Challenge(nonce: Array(0..<32))
         #expect(try Challenge(body: challenge.body) == challenge)
         let error = KBSError(.nonceRefused, detail: "older than 60 s")
         #expect(try KBSError(body: error.body) == error)
-        let request = try request([try fixture.seal(), try fixture.seal()])
-        #expect(try UnsealRequest(body: request.body) == request)
+        for evidence in MessageTests.evidence {
+            let request = try request([try fixture.seal(), try fixture.seal()], with: evidence)
+            #expect(try UnsealRequest(body: request.body) == request)
+        }
         let answer = try Answer.seal(
             SecretBytes(copyingPublic: [1]), to: fixture.guest.publicKey, answering: try fixture.seal())
         let response = UnsealResponse(results: [.answer(answer), .denied(.init(.refused, reason: "vmpl is 2, not 0"))])
@@ -60,14 +71,26 @@ import Testing
     }
 
     @Test func `the largest request of 64 envelopes is within the limit`() throws {
-        let evidence = EvidenceDocument(
-            report: [UInt8](repeating: 0, count: EvidenceDocument.maximumReport),
-            certificates: [UInt8](repeating: 0, count: EvidenceDocument.maximumCertificates))
-        let fixed = UnsealRequest(
-            tee: .snp, envelopes: [], evidence: evidence, challenge: Challenge(nonce: Array(0..<32)),
-            guestKey: fixture.guest.publicKey)
+        let zeros = { (count: Int) in [UInt8](repeating: 0, count: count) }
+        let largest: [EvidenceDocument] = [
+            .snp(
+                report: zeros(EvidenceDocument.maximumReport), certificates: zeros(EvidenceDocument.maximumCertificates)),
+            .tdx(quote: zeros(EvidenceDocument.maximumReport), eventLog: zeros(EvidenceDocument.maximumEventLog)),
+        ]
         let longest = UnsealRequest.maximumEnvelopes * (Envelope.maximumLength + 3)
-        #expect(fixed.body.count + longest <= UnsealRequest.maximumLength)
+        for evidence in largest {
+            #expect(try request([], with: evidence).body.count + longest <= UnsealRequest.maximumLength)
+        }
+    }
+
+    @Test func `evidence of one TEE is not read as another's`() throws {
+        var members = try #require(try request([try fixture.seal()]).json.object)
+        members["tee"] = "tdx"
+        let error = #expect(throws: JSONError.self) { try UnsealRequest(.object(members)) }
+        #expect(error?.place == "evidence.quote")
+        members["evidence"] = ["quote": "AAAA", "report": "AAAA"]
+        let other = #expect(throws: JSONError.self) { try UnsealRequest(.object(members)) }
+        #expect(other?.problem == "unknown member report")
     }
 
     @Test func `a request cut short anywhere is an error`() throws {
@@ -77,8 +100,9 @@ import Testing
         }
     }
 
-    @Test func `a request with any byte changed is an error or another request`() throws {
-        let request = try request([try fixture.seal()])
+    @Test(arguments: [0, 3])
+    func `a request with any byte changed is an error or another request`(evidence: Int) throws {
+        let request = try request([try fixture.seal()], with: MessageTests.evidence[evidence])
         let body = request.body
         for index in body.indices {
             var changed = body
@@ -104,13 +128,19 @@ import Testing
         #expect(error?.place == "runtime-data.tee-pubkey")
     }
 
-    @Test func `a certificate table over the limit is an error`() throws {
-        let request = try request([try fixture.seal()])
-        var members = try #require(request.json.object)
-        let large = Base64.encode([UInt8](repeating: 0, count: EvidenceDocument.maximumCertificates + 1))
-        members["evidence"] = ["report": "AAAA", "certificates": .string(large)]
+    @Test(
+        arguments: [
+            ("snp", "report", EvidenceDocument.maximumReport), ("snp", "certificates", EvidenceDocument.maximumCertificates),
+            ("tdx", "quote", EvidenceDocument.maximumReport), ("tdx", "ccel", EvidenceDocument.maximumEventLog),
+        ] as [(JSON, String, Int)])
+    func `evidence over a limit is an error`(tee: JSON, member: String, limit: Int) throws {
+        var members = try #require(try request([try fixture.seal()]).json.object)
+        var evidence: JSONObject = tee == "snp" ? ["report": "AAAA", "certificates": ""] : ["quote": "AAAA"]
+        evidence[member] = .string(Base64.encode([UInt8](repeating: 0, count: limit + 1)))
+        members["tee"] = tee
+        members["evidence"] = .object(evidence)
         let error = #expect(throws: JSONError.self) { try UnsealRequest(.object(members)) }
-        #expect(error?.place == "evidence.certificates")
+        #expect(error?.place == "evidence.\(member)")
     }
 
     @Test(arguments: [
@@ -141,13 +171,14 @@ import Testing
     @Test func `report data changes with each of its inputs`() throws {
         let envelopes = [[UInt8](repeating: 1, count: 32), [UInt8](repeating: 2, count: 32)]
         func digest(
-            broker: String = "b", envelopes: [[UInt8]] = envelopes, nonce: String = "n", key: AgreementKey? = nil
+            broker: String = "b", envelopes: [[UInt8]] = envelopes, nonce: String = "n", tee: Platform = .snp,
+            key: AgreementKey? = nil
         ) -> [UInt8] {
             ReportData.digest(
-                broker: broker, envelopes: envelopes, nonce: nonce, tee: .snp, guestKey: (key ?? fixture.guest).publicKey)
+                broker: broker, envelopes: envelopes, nonce: nonce, tee: tee, guestKey: (key ?? fixture.guest).publicKey)
         }
         let digests = [
-            digest(), digest(broker: "c"), digest(nonce: "m"), digest(key: fixture.broker),
+            digest(), digest(broker: "c"), digest(tee: .tdx), digest(nonce: "m"), digest(key: fixture.broker),
             digest(envelopes: envelopes.reversed()), digest(envelopes: [envelopes[0]]),
         ]
         #expect(Set(digests).count == digests.count)

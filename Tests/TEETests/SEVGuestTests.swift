@@ -78,7 +78,7 @@ private final class FakeDriver: Sendable {
             .init(response: report(over: reportData), certificates: Self.table.encoded + [UInt8](repeating: 0, count: 4000))
         ])
         let answer = try driver.guest.report(over: reportData, privilegeLevel: 2, before: soon)
-        #expect(answer.provider == TSMReport.sevGuest && answer.report.count == SNPReport.byteCount)
+        #expect(answer.provider == TSMDriver.sevGuest.rawValue && answer.report.count == SNPReport.byteCount)
         #expect(answer.certificates == Self.table.encoded)
         let asked = try #require(driver.asked.first)
         #expect(asked.command == 0xC020_5302 && driver.asked.count == 1)
@@ -182,7 +182,7 @@ private final class FakeDriver: Sendable {
         let driver = FakeDriver([.init(response: report(over: reportData))])
         let reporter = PlatformReporter(tsm: TSMReporter(root: "/nonexistent/tsm/report"), sevGuest: driver.guest)
         try reporter.requirePlatform()
-        #expect(try reporter.report(over: reportData, before: soon).provider == TSMReport.sevGuest)
+        #expect(try reporter.report(over: reportData, before: soon).provider == TSMDriver.sevGuest.rawValue)
         let neither = PlatformReporter(
             tsm: TSMReporter(root: "/nonexistent/tsm/report"),
             sevGuest: unsafe SEVGuest(path: "/nonexistent", pause: 10) { _, _, _ in ENOTTY })

@@ -44,6 +44,7 @@ struct EnvelopeJudge: Sendable {
     ) -> Judgement {
         do throws(Denial) {
             let (envelope, standing) = try read(text, standing)
+            try requirePlatform(envelope.header, evidence)
             let share = try open(envelope, standing)
             try requireValid(envelope.header, standing, chip: evidence.chip)
             try requireFloors(evidence)
@@ -65,6 +66,14 @@ struct EnvelopeJudge: Sendable {
         case (.unreadable(let error), _): throw Denial(verdict: .malformed(error.description))
         case (.envelope, nil): throw Denial(verdict: .unavailable("the broker's store said nothing about it"))
         case (.envelope(let envelope), let standing?): return (envelope, standing)
+        }
+    }
+
+    private func requirePlatform(_ header: EnvelopeHeader, _ evidence: VerifiedEvidence) throws(Denial) {
+        guard header.platform == evidence.platform else {
+            throw Denial(
+                verdict: .refused(
+                    "the envelope is for \(header.platform.title), the evidence is of \(evidence.platform.title)"))
         }
     }
 

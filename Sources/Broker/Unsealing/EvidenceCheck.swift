@@ -31,10 +31,12 @@ package struct EvidenceCheck: Sendable {
 
     /// `broker`: the thumbprint of the key that the request's envelopes must be for.
     func verify(_ request: UnsealRequest, broker: String, at now: Int64) throws(Refusal) -> VerifiedEvidence {
+        guard case .snp(let report, let certificates) = request.evidence else {
+            throw Refusal(reason: "this broker cannot judge evidence of \(request.tee.title)")
+        }
         let genuine: GenuineSNP
         do throws(EvidenceError) {
-            let evidence = request.evidence
-            genuine = try verifier.verify(report: evidence.report, certificates: evidence.certificates, at: now)
+            genuine = try verifier.verify(report: report, certificates: certificates, at: now)
         } catch {
             throw Refusal(reason: "the evidence is not genuine: \(error)")
         }
@@ -53,6 +55,8 @@ package struct EvidenceCheck: Sendable {
 /// Genuine evidence that was made for the request it came with.
 struct VerifiedEvidence: Sendable {
     let genuine: GenuineSNP
+
+    var platform: Platform { .snp }
 
     var isSimulated: Bool { genuine.isSimulated }
 

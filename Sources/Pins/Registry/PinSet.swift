@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+public import AttestPin
+internal import BrokerProtocol
 internal import NullPin
 public import PinKit
-public import SNPAttestPin
 internal import SSSPin
 public import TPM2Pin
 public import TangPin
@@ -9,17 +10,17 @@ public import TangPin
 /// The pins of this project: the only file that names them all.
 public enum PinSet {
     /// For programs that recover: policies are only known to be policies.
-    public static let standard = registry(readPolicy: SNPAttestPin.statesCoverage)
+    public static let standard = registry(readPolicy: AttestPin.statesCoverage)
 
-    /// For programs that bind: `readPolicy` reads a policy as the broker will (``SNPAttestPin/init(readPolicy:)``), and
+    /// For programs that bind: `readPolicy` reads a policy as the broker will (``AttestPin/PolicyReader``), and
     /// `trustTang` is asked about servers that the configuration does not vouch for (``TangPin/init(trust:)``).
     /// `tpm2` says where the TPM is and who knows a PIN (``TPM2Pin/init(tcti:signatureFiles:askPIN:)``); `find` looks for pins
     /// that are not of this project.
     public static func registry(
         tpm2: TPM2Pin = TPM2Pin(), trustTang: @escaping TangPin.TrustDecision = TangPin.trustNobody,
-        finding find: @escaping PinRegistry.Finder = { _ in nil }, readPolicy: @escaping SNPAttestPin.PolicyReader
+        finding find: @escaping PinRegistry.Finder = { _ in nil }, readPolicy: @escaping AttestPin.PolicyReader
     ) -> PinRegistry {
         PinRegistry(
-            [NullPin(), SSSPin(), SNPAttestPin(readPolicy: readPolicy), TangPin(trust: trustTang), tpm2], finding: find)
+            [NullPin(), SSSPin(), AttestPin(.snp, readPolicy: readPolicy), TangPin(trust: trustTang), tpm2], finding: find)
     }
 }

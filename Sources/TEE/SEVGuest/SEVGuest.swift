@@ -58,7 +58,7 @@ public import PinKit
         }
         guard answer.code == 0 else { throw answer.error(TSMEntry.step) }
         return TSMReport(
-            provider: TSMReport.sevGuest, report: try Self.report(in: response, over: reportData),
+            provider: TSMDriver.sevGuest.rawValue, report: try Self.report(in: response, over: reportData),
             certificates: Self.trimmed(certificates))
     }
 

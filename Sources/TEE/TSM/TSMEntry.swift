@@ -34,16 +34,20 @@ package struct TSMEntry {
         try check(deadline)
         let writes = try put(reportData, privilegeLevel: privilegeLevel)
         try expectGeneration(writes)
-        let provider = try text("provider")
+        let provider = try provider()
         try check(deadline)
         let report = try read("outblob", limit: Self.maximumReport)
         // Certificates of the same generation come from the cache that reading outblob filled. Only SNP has them.
-        let certificates = provider == TSMReport.sevGuest ? try read("auxblob", limit: Self.maximumCertificates) : []
+        let certificates =
+            provider == TSMDriver.sevGuest.rawValue ? try read("auxblob", limit: Self.maximumCertificates) : []
         try expectGeneration(writes)
         try check(deadline)
-        if provider == TSMReport.sevGuest { try require(report, isOver: reportData) }
+        if provider == TSMDriver.sevGuest.rawValue { try require(report, isOver: reportData) }
         return TSMReport(provider: provider, report: report, certificates: certificates)
     }
+
+    /// The driver that answers: see ``TSMDriver``.
+    func provider() throws(Failure) -> String { try text("provider") }
 
     /// How many writes that were.
     private func put(_ reportData: [UInt8], privilegeLevel: UInt8?) throws(Failure) -> UInt64 {

@@ -16,9 +16,17 @@ public struct TSMReport: Sendable, Equatable {
         self.report = report
         self.certificates = certificates
     }
+}
 
-    /// SEV-SNP's provider.
-    public static let sevGuest = "sev_guest"
+/// A kernel driver that answers through configfs-tsm; the raw value is what `provider` says.
+public enum TSMDriver: String, Sendable {
+    /// SEV-SNP's: reports, with certificates in auxblob.
+    case sevGuest = "sev_guest"
+    /// TDX's: quotes, which carry their certificates.
+    case tdxGuest = "tdx_guest"
+
+    /// A machine that has it, for people.
+    var guest: String { self == .sevGuest ? "AMD SEV-SNP guest" : "Intel TDX guest" }
 }
 
 /// Asks the platform for a report through configfs-tsm (Linux 6.7 and later; Documentation/ABI/testing/configfs-tsm-report).
@@ -27,11 +35,16 @@ public struct TSMReport: Sendable, Equatable {
 /// run, and no polling.
 public struct TSMReporter: Sendable {
     private let root: String
+    private let driver: TSMDriver?
 
-    public init() { self.init(root: "/sys/kernel/config/tsm/report") }
+    /// `driver`: the only one whose reports are wanted; nil takes whichever is there.
+    public init(_ driver: TSMDriver? = nil) { self.init(driver, root: "/sys/kernel/config/tsm/report") }
 
     /// The one seam for tests; no variable and no option leads here.
-    package init(root: String) { self.root = root }
+    package init(_ driver: TSMDriver? = nil, root: String) {
+        self.driver = driver
+        self.root = root
+    }
 
     /// How often a report is asked for again after somebody else wrote to our entry.
     static let maximumRetries = 2
@@ -55,11 +68,13 @@ public struct TSMReporter: Sendable {
         }
     }
 
-    /// Throws as ``report(over:privilegeLevel:before:)`` would where nobody can answer: no TEE, no driver, not root. Does
-    /// not trouble the firmware, so it can be asked before anything else is.
+    /// Throws as ``report(over:privilegeLevel:before:)`` would where nobody can answer: no TEE, another one than is
+    /// wanted, not root. Does not trouble the firmware, so it can be asked before anything else is.
     public func requirePlatform() throws(PinError) {
         do throws(TSMEntry.Failure) {
-            ConfigFS.removeDirectory(try makeEntry().path)
+            let entry = try makeEntry()
+            defer { ConfigFS.removeDirectory(entry.path) }
+            try requireDriver(of: entry)
         } catch {
             throw error.pinError
         }
@@ -70,7 +85,16 @@ public struct TSMReporter: Sendable {
     ) throws(TSMEntry.Failure) -> TSMReport {
         let entry = try makeEntry()
         defer { ConfigFS.removeDirectory(entry.path) }
+        try requireDriver(of: entry)
         return try entry.report(over: reportData, privilegeLevel: privilegeLevel, before: deadline)
+    }
+
+    private func requireDriver(of entry: TSMEntry) throws(TSMEntry.Failure) {
+        guard let driver else { return }
+        let provider = try entry.provider()
+        guard provider != driver.rawValue else { return }
+        let detail = "this machine is not an \(driver.guest): its reports come from \(provider)"
+        throw .other(PinError(.unavailable, step: "attestation report", detail: detail))
     }
 
     /// A new entry, which the kernel only makes where a driver stands behind it. The caller removes it.

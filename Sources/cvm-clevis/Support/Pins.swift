@@ -16,7 +16,7 @@ enum Pins {
         let tpm2 = TPM2Pin(tcti: Paths.tpm, signatureFiles: Paths.pcrSignatures, askPIN: Terminal.ask)
         return PinSet.registry(
             tpm2: tpm2, trustTang: TangTrust.decision(trustingTang), finding: { Paths.externalPins.pin(named: $0) }
-        ) { (json) throws(JSONError) in
+        ) { (json, _) throws(JSONError) in
             let policy = try readPolicy(json)
             guard policy.coversInitrd || allowingUnmeasuredBoot else {
                 throw JSONError(

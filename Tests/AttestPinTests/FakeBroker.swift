@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import AttestPin
 import BrokerProtocol
 import HTTPClient
 import PinKit
-import SNPAttestPin
 import Synchronization
 
 /// A platform that signs report data with a key of its own, as hardware would, and counts.
@@ -11,12 +11,15 @@ final class FakePlatform: EvidenceReporter {
     private let made = Mutex(0)
     /// What a machine without the TEE says.
     let absence: PinError?
-    let certificates: [UInt8]
+    let platform: Platform
+    /// What comes with the report: certificates, or an event log.
+    let appendix: [UInt8]
 
-    init(absence: PinError? = nil, certificates: [UInt8] = []) throws {
+    init(_ platform: Platform = .snp, absence: PinError? = nil, appendix: [UInt8] = []) throws {
         self.key = try .generate()
+        self.platform = platform
         self.absence = absence
-        self.certificates = certificates
+        self.appendix = appendix
     }
 
     var reports: Int { made.withLock { $0 } }
@@ -27,13 +30,22 @@ final class FakePlatform: EvidenceReporter {
 
     func report(for data: [UInt8], before deadline: Deadline) throws(PinError) -> EvidenceDocument {
         made.withLock { $0 += 1 }
-        return EvidenceDocument(report: data + (try key.sign(data)), certificates: certificates)
+        let report = data + (try key.sign(data))
+        switch platform {
+        case .snp: return .snp(report: report, certificates: appendix)
+        case .tdx: return .tdx(quote: report, eventLog: appendix)
+        }
     }
 
     /// Whether `evidence` is this platform's over `data`.
     func vouches(for data: [UInt8], with evidence: EvidenceDocument) -> Bool {
-        evidence.report.starts(with: data)
-            && key.publicKey.verifies(Array(evidence.report.dropFirst(data.count)), over: data)
+        let report =
+            switch evidence {
+            case .snp(let report, certificates: appendix), .tdx(let report, eventLog: appendix): report
+            default: [UInt8]()
+            }
+        return evidence.platform == platform && report.starts(with: data)
+            && key.publicKey.verifies(Array(report.dropFirst(data.count)), over: data)
     }
 }
 
@@ -87,7 +99,9 @@ final class FakeBroker: Connection, Sendable {
     }
 
     private func challenge(_ body: [UInt8]) throws -> [UInt8] {
-        _ = try AuthRequest(body: body)
+        guard try AuthRequest(body: body).tee == platform.platform else {
+            throw PinError(.refused, step: "auth", detail: "of another TEE")
+        }
         return Challenge(nonce: nonce).body
     }
 

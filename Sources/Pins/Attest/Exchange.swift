@@ -36,25 +36,29 @@ struct Exchange {
     }
 
     private let request: Request
+    private let platform: Platform
     private let reporter: any EvidenceReporter
     private let transport: any Transport
     private let deadline: Deadline
 
-    init(_ request: Request, reporter: any EvidenceReporter, transport: any Transport, deadline: Deadline) {
+    init(
+        _ request: Request, on platform: Platform, reporter: any EvidenceReporter, transport: any Transport,
+        deadline: Deadline
+    ) {
         self.request = request
+        self.platform = platform
         self.reporter = reporter
         self.transport = transport
         self.deadline = deadline
     }
 
-    /// The broker's answers, in order, with the one-time key that opens them. What can fail without network and firmware
-    /// comes first.
+    /// The broker's answers, in order, with the one-time key that opens them.
     func run() throws(PinError) -> Answers {
         let (key, connection) = try prepare()
-        let challenge = try post(AuthRequest(tee: .snp), to: "auth", as: Challenge.self, on: connection)
+        let challenge = try post(AuthRequest(tee: platform), to: "auth", as: Challenge.self, on: connection)
         let evidence = try report(challenge, key)
         let unseal = UnsealRequest(
-            tee: .snp, envelopes: request.envelopes, evidence: evidence, challenge: challenge, guestKey: key.publicKey)
+            envelopes: request.envelopes, evidence: evidence, challenge: challenge, guestKey: key.publicKey)
         let response = try post(unseal, to: "unseal", as: UnsealResponse.self, on: connection)
         guard response.results.count == request.envelopes.count else {
             let counts = "\(response.results.count) results for \(request.envelopes.count) envelopes"
@@ -65,11 +69,6 @@ struct Exchange {
 
     private func prepare() throws(PinError) -> (AgreementKey, any Connection) {
         do throws(PinError) {
-            try reporter.requirePlatform()
-        } catch {
-            throw error.at("report", request.url.text)
-        }
-        do throws(PinError) {
             return (try AgreementKey.generate(), try transport.connect(tlsPin: request.tls))
         } catch {
             throw error.at("auth", request.url.text)
@@ -79,18 +78,15 @@ struct Exchange {
     private func report(_ challenge: Challenge, _ key: AgreementKey) throws(PinError) -> EvidenceDocument {
         let data = ReportData.digest(
             broker: request.brokerKeyID, envelopes: request.envelopes.map(\.message.digest), nonce: challenge.nonce,
-            tee: .snp, guestKey: key.publicKey)
+            tee: platform, guestKey: key.publicKey)
         let evidence: EvidenceDocument
         do throws(PinError) {
             evidence = try reporter.report(for: data, before: deadline)
         } catch {
             throw error.at("report", request.url.text)
         }
-        guard evidence.report.count <= EvidenceDocument.maximumReport,
-            evidence.certificates.count <= EvidenceDocument.maximumCertificates
-        else {
-            let sizes = "\(evidence.report.count) bytes with \(evidence.certificates.count) of certificates"
-            throw PinError(.failed, detail: "\(sizes): more than a broker takes").at("report", request.url.text)
+        guard evidence.isWithinLimits else {
+            throw PinError(.failed, detail: "it is more than a broker takes").at("report", request.url.text)
         }
         return evidence
     }
@@ -155,7 +151,7 @@ struct Answers {
 
 extension PinError {
     /// The same error as one of `step`, with what it was about: `unseal: https://…: vmpl is 2, not 0`.
-    fileprivate func at(_ step: String, _ place: String = "") -> PinError {
+    func at(_ step: String, _ place: String = "") -> PinError {
         let parts = [place, self.step, detail].filter { !$0.isEmpty }
         return PinError(code, path: path, step: step, detail: parts.joined(separator: ": "))
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import AttestPin
 import BrokerProtocol
 import NullPin
 import PinKit
-import SNPAttestPin
 import SSSPin
 import Testing
 
-@Suite struct SNPAttestPinTests {
+@Suite struct AttestPinTests {
     let owner: SigningKey
     let platform: FakePlatform
 
@@ -14,6 +14,13 @@ import Testing
         owner = try .generate()
         platform = try FakePlatform()
     }
+
+    /// Firmware, kernel and initrd of one image. The full `covers` is left out of it and of the other, as whoever binds does.
+    private static let tdxPolicy: JSON = [
+        "mrtd": [.string(Base64URL.encode([UInt8](repeating: 7, count: 48)))],
+        "rtmr1": [.string(Base64URL.encode([UInt8](repeating: 8, count: 48)))],
+        "rtmr2": [.string(Base64URL.encode([UInt8](repeating: 9, count: 48)))],
+    ]
 
     // MARK: - Recovering
 
@@ -45,11 +52,39 @@ import Testing
         #expect(platform.reports == 1)
     }
 
+    @Test(arguments: Platform.allCases)
+    func `a share for one of two TEEs is recovered on either, with one report`(here: Platform) throws {
+        let present = try FakePlatform(here)
+        let absent = try FakePlatform(here == .snp ? .tdx : .snp, absence: PinError(.unavailable, detail: "another TEE"))
+        let site = try Site(owner, present)
+        let elsewhere = try Site(owner, absent, like: site)
+        let registry = PinRegistry([site.pin, elsewhere.pin, SSSPin()])
+        let binding = try Binding(
+            issuedAt: 1_790_000_000, owner: owner, registry: registry,
+            defaults: ["snp-attest": site.configuration, "tdx-attest": site.configuration])
+        let policy: JSON = ["t": 1, "pins": ["snp-attest": [:], "tdx-attest": [:]]]
+        let message = try registry.encryptor(named: "sss", for: policy, in: binding)
+            .encrypt(SecretBytes(copyingPublic: [1, 2, 3]))
+        let secret = try PolicyWalk(registry: registry, deadline: .after(seconds: 10)).recover(message)
+        #expect(unsafe secret.withUnsafeBytes { unsafe [UInt8]($0) } == [1, 2, 3])
+        #expect(present.reports == 1 && absent.reports == 0)
+        #expect(site.broker.log.count == 2)
+    }
+
+    @Test func `a message of the other TEE's pin is not taken for one of ours`() throws {
+        let site = try Site(owner, platform)
+        let foreign = try Site(owner, try FakePlatform(.tdx), like: site)
+        let results = site.recover([try foreign.bind([1]), try site.bind([2])])
+        #expect(results[0].error == PinError(.malformed))
+        #expect(results[0].error?.detail == "it is tdx-attest's")
+        #expect(results[1].secret == [2])
+    }
+
     @Test func `two brokers take two reports and both answer`() throws {
         let first = try Site(owner, platform, tls: 1)
         let second = try Site(owner, platform, tls: 2)
         let network = FakeNetwork(brokers: [first.tls: first.broker, second.tls: second.broker])
-        let pin = SNPAttestPin(reporter: platform, transport: network)
+        let pin = AttestPin(.snp, reporter: platform, transport: network)
         let messages = [try first.bind([1]), try second.bind([2]), try first.bind([3])]
         #expect(Settled.all(messages, by: pin).map(\.secret) == [[1], [2], [3]])
         #expect(platform.reports == 2)
@@ -113,12 +148,12 @@ import Testing
         let absent = try FakePlatform(absence: PinError(.unavailable, step: "configfs-tsm", detail: "no TEE"))
         let site = try Site(owner, absent)
         let error = try #require(site.recover([try site.bind([1])])[0].error)
-        #expect(error.description == "unavailable: report: https://b.example.org: configfs-tsm: no TEE")
+        #expect(error.description == "unavailable: report: configfs-tsm: no TEE")
         #expect(site.broker.log.isEmpty)
     }
 
     @Test func `more certificates than a broker takes fail before they are sent`() throws {
-        let verbose = try FakePlatform(certificates: [UInt8](repeating: 0, count: EvidenceDocument.maximumCertificates + 1))
+        let verbose = try FakePlatform(appendix: [UInt8](repeating: 0, count: EvidenceDocument.maximumCertificates + 1))
         let site = try Site(owner, verbose)
         let error = try #require(site.recover([try site.bind([1])])[0].error)
         #expect(error.code == .failed)
@@ -184,7 +219,7 @@ import Testing
     }
 
     @Test func `the policy is judged by the check that the program brings`() throws {
-        let pin = SNPAttestPin(reporter: platform, transport: FakeNetwork(brokers: [:])) { (_) throws(JSONError) in
+        let pin = AttestPin(.snp, reporter: platform, transport: FakeNetwork(brokers: [:])) { (_, _) throws(JSONError) in
             throw JSONError(place: "vmpl", problem: "must be 0 to 3")
         }
         let site = try Site(owner, platform)
@@ -193,21 +228,28 @@ import Testing
         #expect(error?.detail == "policy.vmpl: must be 0 to 3")
     }
 
-    @Test func `an sss of two attested pins is at most 3400 bytes`() throws {
+    @Test(
+        arguments: [
+            ["snp-attest": [[:], [:]]],
+            ["snp-attest": [:], "tdx-attest": ["policy": AttestPinTests.tdxPolicy]],
+        ] as [JSON])
+    func `an sss of two attested pins is at most 3400 bytes`(pins: JSON) throws {
         let site = try Site(owner, platform)
-        let registry = PinRegistry([site.pin, SSSPin()])
+        let attested = Platform.allCases.map { tee in
+            AttestPin(tee, reporter: platform, transport: FakeNetwork(brokers: [:])) { policy, _ in policy }
+        }
+        let registry = PinRegistry(attested + [SSSPin()])
         var members = try #require(site.configuration.object)
         members["url"] = "https://broker.fleet.example.org:8443/v1"
         members["policy"] = .object([
-            "covers": ["firmware", "kernel", "initrd", "cmdline"],
             "measurement": [.string(Base64URL.encode([UInt8](repeating: 7, count: 48)))],
             "tcb": ["genoa": "0a00000000001754"],
         ])
         let binding = try Binding(
-            issuedAt: 1_790_000_000, owner: owner, registry: registry, defaults: ["snp-attest": .object(members)])
-        let message = try registry.encryptor(
-            named: "sss", for: ["t": 2, "pins": ["snp-attest": [[:], [:]]]], in: binding
-        ).encrypt(SecretBytes(copyingPublic: [UInt8](repeating: 1, count: 54)))
+            issuedAt: 1_790_000_000, owner: owner, registry: registry,
+            defaults: ["snp-attest": .object(members), "tdx-attest": .object(members)])
+        let message = try registry.encryptor(named: "sss", for: ["t": 2, "pins": pins], in: binding).encrypt(
+            SecretBytes(copyingPublic: [UInt8](repeating: 1, count: 54)))
         #expect(message.compact.utf8.count <= 3400, "\(message.compact.utf8.count) bytes")
     }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import AttestPin
 import PinKit
-import SNPAttestPin
 
 /// An owner's broker, and a pin that reaches it and no other.
 struct Site {
     let broker: FakeBroker
     let tls: [UInt8]
-    let pin: SNPAttestPin
+    let pin: AttestPin
     let binding: Binding
     let configuration: JSON
 
@@ -16,7 +16,8 @@ struct Site {
     ) throws {
         self.broker = try other?.broker ?? FakeBroker(owner: owner.publicKey, platform: platform, manner: manner)
         self.tls = [UInt8](repeating: tls, count: 32)
-        self.pin = SNPAttestPin(reporter: platform, transport: FakeNetwork(brokers: [self.tls: broker]))
+        self.pin = AttestPin(
+            platform.platform, reporter: platform, transport: FakeNetwork(brokers: [self.tls: broker]))
         self.binding = try Binding(issuedAt: 1_790_000_000, owner: owner, registry: PinRegistry([pin]))
         self.configuration = [
             "url": "https://b.example.org", "broker": broker.key.publicKey.jwk, "tls": .string(Base64URL.encode(self.tls)),
@@ -49,7 +50,7 @@ struct Settled {
     }
 
     /// What became of each message; traps when one was delivered twice or never.
-    static func all(_ messages: [JWE], by pin: SNPAttestPin) -> [Settled] {
+    static func all(_ messages: [JWE], by pin: AttestPin) -> [Settled] {
         var settled = [Settled?](repeating: nil, count: messages.count)
         let run = Run(registry: PinRegistry([pin]), deadline: .after(seconds: 10))
         pin.decrypt(messages, in: run) { index, recovered in

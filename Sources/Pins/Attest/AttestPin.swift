@@ -1,73 +1,90 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import BrokerProtocol
+public import BrokerProtocol
 public import PinKit
 
-/// A secret that the owner's broker gives to a guest whose SEV-SNP evidence meets the policy (mode *sealed*).
+/// A secret that the owner's broker gives to a guest whose evidence meets the policy (mode *sealed*): `snp-attest` on AMD
+/// SEV-SNP, `tdx-attest` on Intel TDX. The two differ in evidence and policy only.
 ///
 /// Binding needs the broker's public key only and works anywhere; recovering asks the hardware for a report and the broker for
 /// the share. Configuration: `{"url":"https://…","broker":{public JWK},"tls":"…"?,"policy":{…}}`, usually from the owner's
 /// defaults. Format and exchange: docs/spec/envelope.md.
-public struct SNPAttestPin: BatchPin {
+public struct AttestPin: BatchPin {
     /// Turns an owner's policy into what goes into the envelope: the same demands without what is the default anyway, since a
     /// token has little room. Throws unless the broker will understand it; `place` of its error is seen from the policy.
-    public typealias PolicyReader = @Sendable (JSON) throws(JSONError) -> JSON
+    public typealias PolicyReader = @Sendable (JSON, Platform) throws(JSONError) -> JSON
 
-    public let name = "snp-attest"
+    public let platform: Platform
     private let readPolicy: PolicyReader
     private let reporter: any EvidenceReporter
     private let transport: any Transport
 
     /// - Parameter readPolicy: who binds reads the whole policy with the code that will judge it. A guest binds nothing and
     ///   does not carry that code.
-    public init(readPolicy: @escaping PolicyReader = SNPAttestPin.statesCoverage) {
-        self.init(reporter: KernelReporter(), transport: HTTPTransport(), readPolicy: readPolicy)
+    public init(_ platform: Platform, readPolicy: @escaping PolicyReader = AttestPin.statesCoverage) {
+        self.init(platform, reporter: KernelReporter(platform), transport: HTTPTransport(), readPolicy: readPolicy)
     }
 
     package init(
-        reporter: any EvidenceReporter, transport: any Transport,
-        readPolicy: @escaping PolicyReader = SNPAttestPin.statesCoverage
+        _ platform: Platform, reporter: any EvidenceReporter, transport: any Transport,
+        readPolicy: @escaping PolicyReader = AttestPin.statesCoverage
     ) {
+        self.platform = platform
         self.reporter = reporter
         self.transport = transport
         self.readPolicy = readPolicy
     }
 
+    public var name: String { platform.pin }
+
     /// The least that any policy has: an object that says what its measurement covers.
-    public static let statesCoverage: PolicyReader = { (policy) throws(JSONError) in
+    public static let statesCoverage: PolicyReader = { (policy, _) throws(JSONError) in
         guard policy["covers"]?.array != nil else { throw JSONError(place: "covers", problem: "is missing") }
         return policy
     }
 
     public func encryptor(for configuration: JSON, in binding: Binding) throws(PinError) -> any Encryptor {
-        let terms = try SNPAttestConfiguration(configuration, readPolicy)
+        let terms = try AttestConfiguration(configuration, of: platform, readPolicy)
         guard let owner = binding.owner else {
             throw PinError(
                 .malformed, step: "owner's key",
                 detail: "an envelope is signed by its owner and this binding has none; make a key with: cvm-clevis init")
         }
-        return EnvelopeEncryptor(terms: terms, owner: owner, id: binding.id, issuedAt: binding.issuedAt)
+        return EnvelopeEncryptor(platform: platform, terms: terms, owner: owner, id: binding.id, issuedAt: binding.issuedAt)
     }
 
     public func decrypt(_ messages: [JWE], in run: Run, deliver: (Int, consuming Recovered) -> Void) {
+        // First of all: where a policy has a pin for each TEE, all but one of them end here and cost nothing.
+        do throws(PinError) {
+            try reporter.requirePlatform()
+        } catch {
+            for index in messages.indices { deliver(index, .failure(error.at("report"))) }
+            return
+        }
         transport.prepare()
+        // One after another: each broker's report is another one, and hosts limit how fast a guest may ask for them.
+        for request in requests(messages, deliver) { recover(request, before: run.deadline, deliver) }
+    }
+
+    private func requests(_ messages: [JWE], _ deliver: (Int, consuming Recovered) -> Void) -> [Exchange.Request] {
         var requests: [Exchange.Request] = []
         for (index, message) in messages.enumerated() {
             do throws(PinError) {
-                Exchange.Request.add(try Envelope(message), at: index, to: &requests)
+                let envelope = try Envelope(message)
+                guard envelope.header.platform == platform else {
+                    throw PinError(.malformed, step: "read an envelope", detail: "it is \(envelope.header.platform.pin)'s")
+                }
+                Exchange.Request.add(envelope, at: index, to: &requests)
             } catch {
                 deliver(index, .failure(error))
             }
         }
-        // One after another: each broker's report is another one, and hosts limit how fast a guest may ask for them.
-        for request in requests {
-            recover(request, before: run.deadline, deliver)
-        }
+        return requests
     }
 
     private func recover(
         _ request: Exchange.Request, before deadline: Deadline, _ deliver: (Int, consuming Recovered) -> Void
     ) {
-        let exchange = Exchange(request, reporter: reporter, transport: transport, deadline: deadline)
+        let exchange = Exchange(request, on: platform, reporter: reporter, transport: transport, deadline: deadline)
         do throws(PinError) {
             let answers = try exchange.run()
             for (position, index) in request.indices.enumerated() {
@@ -80,14 +97,15 @@ public struct SNPAttestPin: BatchPin {
 }
 
 private struct EnvelopeEncryptor: Encryptor {
-    let terms: SNPAttestConfiguration
+    let platform: Platform
+    let terms: AttestConfiguration
     let owner: SigningKey
     let id: String
     let issuedAt: Int64
 
     func encrypt(_ secret: borrowing SecretBytes) throws(PinError) -> JWE {
         try Envelope.seal(
-            secret, to: terms.broker, by: owner, platform: .snp, id: id, issuedAt: issuedAt, policy: terms.policy,
+            secret, to: terms.broker, by: owner, platform: platform, id: id, issuedAt: issuedAt, policy: terms.policy,
             tls: terms.tls, url: terms.url
         ).message
     }
