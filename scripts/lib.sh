@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # What the demonstration and the end-to-end tests share. Sourced from the project's root.
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
@@ -79,4 +79,18 @@ prepare_owner() {
         cvm-clevis init --broker "$1/broker/public.json" --url "$BROKER_URL" --policy "$1/policy.json"
         cvm-clevis-broker owner add "$1/broker" owner "$XDG_CONFIG_HOME/cvm-clevis/owner.pub.jwk"
     } >/dev/null 2>&1
+}
+
+# ok NAME: counts a case that passed, in $passed.
+ok() {
+    passed=$((passed + 1))
+    printf 'ok: %s\n' "$1"
+}
+
+# expect NAME COMMAND…: it must succeed. What it says stays in $work/out and $work/err.
+expect() {
+    local name=$1
+    shift
+    "$@" >"$work/out" 2>"$work/err" || { cat "$work/out" "$work/err" >&2; die "$name: failed: $*"; }
+    ok "$name"
 }

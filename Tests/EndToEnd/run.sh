@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/lib.sh
-. Tests/EndToEnd/peers.sh
+. Tests/peers.sh
 
 PATH=${PROGRAMS:-$(swift build --show-bin-path)}:$PATH
 export PATH
@@ -14,19 +14,6 @@ trap 'stop_broker; stop_peers; rm -rf "$work"' EXIT
 passed=0
 # What must not change while something is refused; the cases say which.
 disk=/dev/null
-
-ok() {
-    passed=$((passed + 1))
-    printf 'ok: %s\n' "$1"
-}
-
-# expect NAME COMMAND…: it must succeed.
-expect() {
-    local name=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err" || { cat "$work/out" "$work/err" >&2; die "$name: failed: $*"; }
-    ok "$name"
-}
 
 # reject NAME PATTERN COMMAND…: it must fail with status 1, say why in one line that matches (a hint may stand beside it),
 # answer nothing, and leave the disk as it was.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Peers of pins that keep running while a case does. Everything lies in $work, and stop_peers ends it.
+# Peers of pins that keep running while a case or a benchmark does. Everything lies in $work, and stop_peers ends it.
 
 peers=()
 
@@ -36,11 +36,11 @@ rotate_tang() {
     /usr/libexec/tangd-keygen "$work/$1"
 }
 
-# thumbprint NAME: of its signing key, as the jose program computes it.
+# thumbprint NAME [HASH]: of its signing key, as the jose program computes it.
 thumbprint() {
     local key
     for key in "$work/$1"/*.jwk; do
-        grep -q ECMR "$key" || jose jwk thp -i "$key"
+        grep -q ECMR "$key" || jose jwk thp -a "${2:-S256}" -i "$key"
     done
 }
 
@@ -56,10 +56,11 @@ start_silence() {
     SILENT_URL=$(cat "$work/silence")
 }
 
-# start_tpm NAME: swtpm on a socket; sets and exports TPM2TOOLS_TCTI.
+# start_tpm NAME [swtpm_setup options]: swtpm on a socket; sets and exports TPM2TOOLS_TCTI.
 start_tpm() {
     local socket=$work/$1/socket
     mkdir "$work/$1"
+    [ $# = 1 ] || swtpm_setup --tpm2 --tpm-state "$work/$1" "${@:2}" >/dev/null
     swtpm socket --tpm2 --tpmstate "dir=$work/$1" --ctrl "type=unixio,path=$socket.ctrl" \
         --server "type=unixio,path=$socket" --flags startup-clear 2>/dev/null &
     peers+=($!)

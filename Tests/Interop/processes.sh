@@ -1,0 +1,16 @@
+# shellcheck shell=bash disable=SC2154
+# One process: no pin of ours starts another, however deep the policy.
+
+# one_process NAME FILE: opening FILE is one exec and no fork. (Threads are clones that share the process.)
+one_process() {
+    strace -f -qq -e trace=execve,execveat,fork,vfork,clone,clone3 -o "$work/trace" cvm-clevis decrypt <"$2" >"$work/out"
+    cmp "$work/out" "$work/secret" || die "$1: another secret"
+    expect "$1: one exec" test "$(grep -c 'execve' "$work/trace")" = 1
+    if grep -E 'fork|clone' "$work/trace" | grep -v -E 'CLONE_THREAD|resumed'; then die "$1: forks"; fi
+    ok "$1: no fork"
+}
+
+for pin in "null {}" "tang $tang" "tpm2 $tpm" "sss $sss"; do
+    cvm-clevis encrypt "${pin%% *}" "${pin#* }" <"$work/secret" >"$work/one.jwe"
+    one_process "decrypting ${pin%% *}" "$work/one.jwe"
+done
