@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import TEE
+package import TEE
 
 /// What a PCK certificate says of its platform: Intel's SGX extension (Intel SGX PCK Certificate and Certificate Revocation
 /// List Profile Specification, §1.3.5).
-struct PCKIdentity: Sendable {
+package struct PCKIdentity: Sendable {
     /// 16 bytes: the processor, or the package whose keys the platform's come from.
     let ppid: [UInt8]
     /// 6 bytes: family, model, stepping, platform type and SKU.
-    let fmspc: [UInt8]
+    package let fmspc: [UInt8]
     /// 2 bytes.
     let pceID: [UInt8]
     /// Security version numbers of 16 parts of the platform that its PCK was derived for.
-    let components: [UInt8]
+    package let components: [UInt8]
     let pceSVN: Int
 
     static let oid = "1.2.840.113741.1.13.1"
@@ -20,7 +20,7 @@ struct PCKIdentity: Sendable {
     private static let tcbComponentCount: UInt8 = 16
 
     /// Throws `.malformed` where the extension or a part of it that is used here is missing or not as specified.
-    init(_ certificate: Certificate) throws(EvidenceError) {
+    package init(_ certificate: Certificate) throws(EvidenceError) {
         guard let der = certificate.extensions[Self.oid] else {
             throw Certificate.malformed("its SGX extension (\(Self.oid)) is missing")
         }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import PinKit
-internal import TEE
+package import TEE
 
 /// Which enclave Intel's TDX quoting enclave is: the member `enclaveIdentity` of what its service answers ("Get Quoting
 /// Enclave Identity V4").
-struct QEIdentity: Sendable {
+package struct QEIdentity: Sendable {
     /// Issue and next update in seconds since 1970.
     let validity: ClosedRange<Int64>
     let evaluation: Int
@@ -20,7 +20,7 @@ struct QEIdentity: Sendable {
 
     private static let step = "QE identity"
 
-    init(_ signed: SignedJSON) throws(EvidenceError) {
+    package init(_ signed: SignedJSON) throws(EvidenceError) {
         let json = try signed.json(Self.step)
         do {
             try self.init(json)

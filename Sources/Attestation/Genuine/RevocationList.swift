@@ -51,7 +51,7 @@ package import TEE
 extension CertificateRevocationList {
     /// Whether it names a serial number, big-endian, for whatever reason: for a certificate of its issuer that is known by
     /// figures only.
-    func revokes(serial: [UInt8]) -> Bool {
+    package func revokes(serial: [UInt8]) -> Bool {
         let number = unsafe ASN1_STRING_type_new(V_ASN1_INTEGER)
         defer { unsafe ASN1_STRING_free(number) }
         guard unsafe ASN1_STRING_set(number, serial, Int32(serial.count)) == 1 else { return true }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import PinKit
-internal import TEE
+package import TEE
 
 /// What Intel's service answers for TCB information and enclave identities: `{"tcbInfo":{…},"signature":"…"}`. The
 /// signature is over the bytes of the member as they stand in the answer, so that those are cut out, and only what is read
 /// from the cut is believed.
-struct SignedJSON {
+package struct SignedJSON {
     /// The member's value, byte for byte.
     let body: [UInt8]
     /// r ‖ s, 32 bytes each, big-endian.
@@ -15,7 +15,7 @@ struct SignedJSON {
     static let maximumSize = 1 << 20
 
     /// Throws `.malformed` for a text that is not an object with just the members `name` and `signature`.
-    init(_ text: [UInt8], member name: String, step: String) throws(EvidenceError) {
+    package init(_ text: [UInt8], member name: String, step: String) throws(EvidenceError) {
         let malformed = { (detail: String) in EvidenceError(.malformed, step: step, detail: detail) }
         guard text.count <= Self.maximumSize else { throw malformed("\(text.count) bytes are too many") }
         var scanner = MemberScanner(text)

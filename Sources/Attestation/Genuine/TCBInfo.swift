@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import PinKit
-internal import TEE
+package import TEE
 
 /// Intel's TCB information for TDX on platforms of one kind: the member `tcbInfo` of what its service answers (Intel SGX and TDX
 /// Provisioning Certification Service, "Get TDX TCB Info V4"). Members that are not used here are not looked at: Intel adds to them.
-struct TCBInfo: Sendable {
+package struct TCBInfo: Sendable {
     /// 6 and 2 bytes: which platforms.
     let fmspc: [UInt8]
     let pceID: [UInt8]
@@ -19,7 +19,7 @@ struct TCBInfo: Sendable {
 
     private static let step = "TCB info"
 
-    init(_ signed: SignedJSON) throws(EvidenceError) {
+    package init(_ signed: SignedJSON) throws(EvidenceError) {
         let json = try signed.json(Self.step)
         do {
             try self.init(json)
