@@ -16,6 +16,11 @@ public struct TDXTrustAnchors: Sendable {
     /// Whether evidence that nobody but a simulator made would be accepted: say so loudly.
     public var includeSimulated: Bool { roots.contains(where: \.isSimulated) }
 
+    /// A line for each, for people.
+    public var descriptions: [String] {
+        roots.map { "\($0.authority.description)\($0.isSimulated ? " (SIMULATED)" : "")" }
+    }
+
     /// These and a simulated platform's root: a certificate in PEM or DER with a key on P-256, self-signed. Evidence below
     /// it is marked as simulated, and judged by collateral below it only.
     public func addingSimulated(root certificate: [UInt8]) throws(EvidenceError) -> TDXTrustAnchors {

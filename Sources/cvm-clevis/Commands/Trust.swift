@@ -10,8 +10,8 @@ struct Trust: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Whom evidence is believed on: the anchors in this program, and bundles for sites without a network.",
         discussion: """
-            A bundle is one file with what vendors publish: revocation lists and the certificates of platforms' keys. Every part is
-            verified as it is read. Where to get them is in docs/spec/trust-bundle.md.
+            A bundle is one file with what vendors publish: revocation lists, certificates of platforms' keys, sets of collateral. Every
+            part is verified as it is read. A set of collateral is a folder with the files tcb_info.json, qe_identity.json and so on. Where to get them is in docs/spec/trust-bundle.md.
 
             Example:
               cvm-clevis trust export --from downloads --output trust.json
@@ -35,10 +35,8 @@ struct Trust: ParsableCommand {
         }
 
         func run() throws {
-            var bundle = TrustBundle(anchors: try anchors.anchors())
-            for source in sources {
-                for path in try TrustFiles.paths(below: source) { try TrustFiles.add(path, to: &bundle) }
-            }
+            var bundle = try anchors.bundle()
+            for source in sources { try TrustFiles.add(source, to: &bundle) }
             guard !bundle.parts.isEmpty else { throw Failure("nothing to put into a bundle") }
             try FileIO.replace(output, Array("\(bundle.json.canonical)\n".utf8))
             Console.say("\(output): \(bundle.parts.count) parts")
@@ -58,11 +56,11 @@ struct Trust: ParsableCommand {
         @OptionGroup var anchors: AnchorOptions
 
         func run() throws {
-            let bundle = try TrustFiles.bundle(bundle, anchors.anchors())
-            for part in bundle.parts {
-                let path = "\(folder)/\(part.name)"
+            let bundle = try TrustFiles.bundle(bundle, anchors)
+            for file in bundle.parts.flatMap(\.files) {
+                let path = "\(folder)/\(file.path)"
                 if let slash = path.lastIndex(of: "/") { try FileIO.makeDirectory(String(path[..<slash])) }
-                try FileIO.replace(path, part.bytes)
+                try FileIO.replace(path, file.bytes)
             }
             Console.say("\(folder): \(bundle.parts.count) parts")
         }
@@ -87,17 +85,12 @@ struct Trust: ParsableCommand {
         }
 
         func run() throws {
-            let anchors = try anchors.anchors()
-            guard let source else {
-                for anchor in anchors.descriptions { Console.answer(anchor) }
-                return
-            }
+            guard let source else { return try anchors.show() }
             let now = atTime.flatMap(Timestamp.seconds) ?? Int64(time(nil))
             for part in try TrustFiles.any(source, anchors).parts {
-                let standing =
-                    part.validity.contains(now) ? "" : part.validity.lowerBound > now ? ", not yet good" : ", expired"
                 let simulated = part.isSimulated ? " (SIMULATED)" : ""
-                Console.answer("\(part.title)\(simulated): until \(Timestamp.text(part.validity.upperBound))\(standing)")
+                let standing = part.isValid(at: now) ? "" : part.validUntil < now ? ", expired" : ", not good at that time"
+                Console.answer("\(part.title)\(simulated): until \(Timestamp.text(part.validUntil))\(standing)")
             }
         }
     }
@@ -109,13 +102,33 @@ struct AnchorOptions: ParsableArguments {
             "DANGER: also believe this simulator (cvm-tee-sim trust). For trying things out.", valueName: "dir"))
     var trustSimulator: String?
 
-    func anchors() throws -> TrustAnchors {
+    private static let limit = 64 << 10
+
+    func bundle() throws -> TrustBundle { TrustBundle(anchors: try amd(), tdxAnchors: try intel()) }
+
+    func bundle(parsing text: [UInt8]) throws -> TrustBundle {
+        try TrustBundle(parsing: text, anchors: amd(), tdxAnchors: intel())
+    }
+
+    func show() throws {
+        for anchor in try amd().descriptions + intel().descriptions { Console.answer(anchor) }
+    }
+
+    private func amd() throws -> TrustAnchors {
         guard let folder = trustSimulator else { return .amd }
-        let limit = 64 << 10
-        let asvk = "\(folder)/asvk.pem"
         return try TrustAnchors.amd.addingSimulated(
-            ark: FileIO.read("\(folder)/ark.pem", limit: limit), ask: FileIO.read("\(folder)/ask.pem", limit: limit),
-            asvk: FileIO.exists(asvk) ? FileIO.read(asvk, limit: limit) : nil)
+            ark: FileIO.read("\(folder)/ark.pem", limit: Self.limit),
+            ask: FileIO.read("\(folder)/ask.pem", limit: Self.limit),
+            asvk: optional("\(folder)/asvk.pem"))
+    }
+
+    private func intel() throws -> TDXTrustAnchors {
+        guard let folder = trustSimulator, let root = try optional("\(folder)/intel-root.pem") else { return .intel }
+        return try TDXTrustAnchors.intel.addingSimulated(root: root)
+    }
+
+    private func optional(_ path: String) throws -> [UInt8]? {
+        FileIO.exists(path) ? try FileIO.read(path, limit: Self.limit) : nil
     }
 }
 
@@ -124,33 +137,41 @@ private enum TrustFiles {
     private static let maximumDepth = 8
 
     /// A bundle, or a folder as `import` makes it.
-    static func any(_ path: String, _ anchors: TrustAnchors) throws -> TrustBundle {
+    static func any(_ path: String, _ anchors: AnchorOptions) throws -> TrustBundle {
         guard (try? FileIO.names(in: path)) != nil else { return try bundle(path, anchors) }
-        var bundle = TrustBundle(anchors: anchors)
-        for path in try paths(below: path) { try add(path, to: &bundle) }
+        var bundle = try anchors.bundle()
+        try add(path, to: &bundle)
         return bundle
     }
 
-    static func bundle(_ path: String, _ anchors: TrustAnchors) throws -> TrustBundle {
-        do {
-            return try TrustBundle(parsing: FileIO.read(path, limit: TrustBundle.maximumSize), anchors: anchors)
-        } catch let error as EvidenceError {
-            throw Failure("\(path): \(error)")
-        }
+    static func bundle(_ path: String, _ anchors: AnchorOptions) throws -> TrustBundle {
+        try naming(path) { try anchors.bundle(parsing: FileIO.read(path, limit: TrustBundle.maximumSize)) }
     }
 
-    static func add(_ path: String, to bundle: inout TrustBundle) throws {
-        do {
-            try bundle.add(FileIO.read(path, limit: TrustBundle.maximumSize))
-        } catch let error as EvidenceError {
-            throw Failure("\(path): \(error)")
+    /// Takes up the file at `path`, or everything below the folder.
+    static func add(_ path: String, to bundle: inout TrustBundle, depth: Int = 0) throws {
+        guard let names = try? FileIO.names(in: path) else {
+            return try naming(path) { try bundle.add(FileIO.read(path, limit: TrustBundle.maximumSize)) }
         }
-    }
-
-    /// The files below `path`, in the order of their names; `path` itself where it is one.
-    static func paths(below path: String, depth: Int = 0) throws -> [String] {
-        guard let names = try? FileIO.names(in: path) else { return [path] }
         guard depth < maximumDepth else { throw Failure("\(path): folders in folders, more than \(maximumDepth) deep") }
-        return try names.sorted().flatMap { try paths(below: "\(path)/\($0)", depth: depth + 1) }
+        if names.contains(TDXCollateral.Part.tcbInfo.rawValue) {
+            return try naming(path) { try bundle.add(collateral(path)) }
+        }
+        for name in names.sorted() { try add("\(path)/\(name)", to: &bundle, depth: depth + 1) }
+    }
+
+    private static func collateral(_ folder: String) throws -> TDXCollateral {
+        try TDXCollateral { (name) throws in
+            let path = "\(folder)/\(name)"
+            return FileIO.exists(path) ? try FileIO.read(path, limit: TrustBundle.maximumSize) : nil
+        }
+    }
+
+    private static func naming<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as EvidenceError {
+            throw Failure("\(path): \(error)")
+        }
     }
 }
