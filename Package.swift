@@ -71,7 +71,7 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "Attestation", "ExternalPin", "FileIO", "LUKS", "PinKit", "PinSet", "TPM2Pin", "TangPin",
+                "Attestation", "Diagnosis", "ExternalPin", "FileIO", "LUKS", "PinKit", "PinSet", "TPM2Pin", "TangPin",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -80,6 +80,11 @@ let package = Package(
 
         // Judges evidence: for who binds and for the broker, never in an initrd.
         .target(name: "Attestation", dependencies: ["PinKit", "TEE", "COpenSSL"], swiftSettings: strict),
+
+        // Says what would fail at the next boot: for the command line only.
+        .target(
+            name: "Diagnosis", dependencies: ["BrokerProtocol", "HTTPClient", "LUKS", "PinKit", "TPM2Pin", "TangPin"],
+            swiftSettings: strict),
 
         // The simulated platform: linked into nothing that is shipped.
         .target(name: "TEESimulator", dependencies: ["PinKit", "TEE", "CFUSE", "COpenSSL"], swiftSettings: strict),
@@ -117,6 +122,8 @@ let package = Package(
             path: "Benchmarks/Evidence", swiftSettings: strict),
 
         // What several tests use.
+        .target(
+            name: "TangServer", dependencies: ["HTTPClient", "PinKit"], path: "Tests/TangServer", swiftSettings: strict),
         .target(name: "MemoryScan", dependencies: ["PinKit"], path: "Tests/MemoryScan", swiftSettings: strict),
         .target(
             name: "EvidenceVectors", dependencies: ["FileIO", "PinKit"], path: "Tests/EvidenceVectors", swiftSettings: strict
@@ -149,10 +156,14 @@ let package = Package(
             dependencies: ["AttestPin", "BrokerProtocol", "HTTPClient", "NullPin", "PinKit", "SSSPin"],
             swiftSettings: strict),
         .testTarget(
-            name: "TangPinTests", dependencies: ["HTTPClient", "MemoryScan", "PinKit", "SSSPin", "TangPin"],
+            name: "TangPinTests", dependencies: ["MemoryScan", "PinKit", "SSSPin", "TangPin", "TangServer"],
             swiftSettings: strict),
         .testTarget(
             name: "ExternalPinTests", dependencies: ["ExternalPin", "MemoryScan", "NullPin", "PinKit", "SSSPin"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DiagnosisTests",
+            dependencies: ["BrokerProtocol", "Diagnosis", "LUKS", "NullPin", "PinKit", "SSSPin", "TangPin", "TangServer"],
             swiftSettings: strict),
         .testTarget(
             name: "TEESimulatorTests", dependencies: ["Attestation", "COpenSSL", "PinKit", "TEE", "TEESimulator"],

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import PinKit
 import TangPin
+import TangServer
 import Testing
 
 private let registry = PinRegistry([TangPin { _, _ in true }])

@@ -3,6 +3,7 @@ import MemoryScan
 import PinKit
 import SSSPin
 import TangPin
+import TangServer
 import Testing
 
 private func encrypt(_ secret: String, _ configuration: JSON, pin: String = "tang", trusting: Bool = false) throws -> JWE {

@@ -2,12 +2,12 @@
 internal import Glibc
 
 /// A queue between worker threads and the one that walks; waiting ends at a deadline.
-@safe final class Mailbox<Element: Sendable>: @unchecked Sendable {
+@safe package final class Mailbox<Element: Sendable>: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let arrived: UnsafeMutablePointer<pthread_cond_t>
     private var queue: [Element] = []
 
-    init() {
+    package init() {
         unsafe lock = .allocate(capacity: 1)
         unsafe arrived = .allocate(capacity: 1)
         unsafe pthread_mutex_init(lock, nil)
@@ -25,7 +25,7 @@ internal import Glibc
         unsafe lock.deallocate()
     }
 
-    func post(_ element: Element) {
+    package func post(_ element: Element) {
         unsafe pthread_mutex_lock(lock)
         queue.append(element)
         unsafe pthread_cond_signal(arrived)
@@ -33,7 +33,7 @@ internal import Glibc
     }
 
     /// The oldest element; nil when the deadline passes first.
-    func next(before deadline: Deadline) -> Element? {
+    package func next(before deadline: Deadline) -> Element? {
         unsafe pthread_mutex_lock(lock)
         defer { unsafe pthread_mutex_unlock(lock) }
         var until = timespec()

@@ -7,6 +7,8 @@ struct TangHeader {
     /// RFC 7638 thumbprint of ``serverKey``; old messages have one with SHA-1.
     let keyID: String
     let serverKey: CurvePoint
+    /// All that the server advertised when the message was made.
+    let keys: [JSON]
 
     init(_ message: JWE) throws(PinError) {
         do throws(JSONError) {
@@ -21,6 +23,7 @@ struct TangHeader {
             }
             keyID = id
             serverKey = try CurvePoint(jwk: jwk, at: "clevis.tang.adv")
+            self.keys = keys.keys
         } catch {
             throw PinError(.malformed, step: "read a tang header", detail: error.description)
         }

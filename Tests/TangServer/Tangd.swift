@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import Foundation
-import HTTPClient
-import PinKit
-import Synchronization
-import Testing
+internal import Foundation
+internal import HTTPClient
+package import PinKit
+internal import Synchronization
 
 /// Starts a process with pipes that no other child inherits: that one would keep them open.
 private func start(_ process: Process) throws -> (input: FileHandle, output: FileHandle) {
@@ -23,11 +22,14 @@ private func start(_ process: Process) throws -> (input: FileHandle, output: Fil
 private let spawning = Mutex(())
 
 /// A program of the system, run to its end.
-enum Tool {
-    struct Failure: Error { let command: [String] }
+package enum Tool {
+    package struct Failure: Error {
+        package let command: [String]
+        package var status: Int32?
+    }
 
     @discardableResult
-    static func run(_ command: [String], input: String = "") throws -> String {
+    package static func run(_ command: [String], input: String = "") throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
@@ -36,23 +38,23 @@ enum Tool {
         try stdin.close()
         let output = stdout.readDataToEndOfFile()
         process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Failure(command: command) }
+        guard process.terminationStatus == 0 else { throw Failure(command: command, status: process.terminationStatus) }
         return String(decoding: output, as: UTF8.self)
     }
 }
 
 /// A folder that goes with the test.
-final class Folder: Sendable {
-    let path: String
+package final class Folder: Sendable {
+    package let path: String
 
-    init() throws {
+    package init() throws {
         path = "\(FileManager.default.temporaryDirectory.path)/cvm-tang-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    func write(_ text: String, to name: String) throws -> String {
+    package func write(_ text: String, to name: String) throws -> String {
         try text.write(toFile: "\(path)/\(name)", atomically: false, encoding: .utf8)
         return "\(path)/\(name)"
     }
@@ -60,12 +62,12 @@ final class Folder: Sendable {
 
 /// socat on a free port of this machine, which runs a command for every connection. Ends with the value that owns it, or with
 /// this process.
-final class Listener: Sendable {
-    let address: String
+package final class Listener: Sendable {
+    package let address: String
     private let process: Process
     private let input: FileHandle
 
-    init(running command: String) throws {
+    package init(running command: String) throws {
         let port = try Listener.freePort()
         address = "127.0.0.1:\(port)"
         process = Process()
@@ -79,12 +81,12 @@ final class Listener: Sendable {
         (input, _) = try start(process)
         let deadline = Deadline.after(seconds: 10)
         while !Listener.answers(port) {
-            try #require(!deadline.hasPassed, "socat does not listen")
+            guard !deadline.hasPassed else { throw Tool.Failure(command: ["socat", address]) }
             usleep(10_000)
         }
     }
 
-    func stop() {
+    package func stop() {
         try? input.close()
         process.waitUntilExit()
     }
@@ -100,7 +102,7 @@ final class Listener: Sendable {
                     unsafe bind(descriptor, pointer, length) == 0 && getsockname(descriptor, pointer, &length) == 0
                 }
             }
-            try #require(isBound)
+            guard isBound else { throw Tool.Failure(command: ["bind"]) }
             return UInt16(bigEndian: address.sin_port)
         }
     }
@@ -128,30 +130,30 @@ final class Listener: Sendable {
 }
 
 /// Debian's tangd with keys of its own.
-final class Tangd: Sendable {
-    let keys: Folder
+package final class Tangd: Sendable {
+    package let keys: Folder
     private let listener: Listener
 
-    init() throws {
+    package init() throws {
         keys = try Folder()
         try Tool.run(["/usr/libexec/tangd-keygen", keys.path])
         listener = try Listener(running: "/usr/libexec/tangd \(keys.path)")
     }
 
     /// Without a scheme.
-    var address: String { listener.address }
-    var url: String { "http://\(listener.address)" }
+    package var address: String { listener.address }
+    package var url: String { "http://\(listener.address)" }
 
-    func stop() { listener.stop() }
+    package func stop() { listener.stop() }
 
-    func advertisement() throws -> JSON {
+    package func advertisement() throws -> JSON {
         let answer = try HTTPClient().get("\(url)/adv/", before: .after(seconds: 10))
-        try #require(answer.status == 200)
+        guard answer.status == 200 else { throw Tool.Failure(command: ["GET", url]) }
         return try JSON(parsing: answer.body)
     }
 
     /// The thumbprint of the key that signs, as the jose program computes it.
-    func thumbprint(_ hash: String = "S256") throws -> String {
+    package func thumbprint(_ hash: String = "S256") throws -> String {
         for name in try FileManager.default.contentsOfDirectory(atPath: keys.path) where !name.hasPrefix(".") {
             let text = try String(contentsOfFile: "\(keys.path)/\(name)", encoding: .utf8)
             guard try JSON(parsing: text)["alg"]?.string?.hasPrefix("ES") == true else { continue }
@@ -161,7 +163,7 @@ final class Tangd: Sendable {
     }
 
     /// Hides the keys, which are still answered for, and makes new ones.
-    func rotate() throws {
+    package func rotate() throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: keys.path) where !name.hasPrefix(".") {
             try FileManager.default.moveItem(atPath: "\(keys.path)/\(name)", toPath: "\(keys.path)/.\(name)")
         }
@@ -169,7 +171,7 @@ final class Tangd: Sendable {
     }
 
     /// Removes all keys and makes new ones.
-    func forget() throws {
+    package func forget() throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: keys.path) {
             try FileManager.default.removeItem(atPath: "\(keys.path)/\(name)")
         }
