@@ -27,22 +27,26 @@ struct CVMClevis: ParsableCommand {
         unsafe unsetenv("SSLKEYLOGFILE")
         do {
             // The one command that others wait for while they boot: reading its arguments takes longer than reading its input.
-            // And at the end nothing is buffered: what libraries free when a program exits, the kernel takes back anyway, and
-            // a thread may still wait for a server that was not needed.
             if CommandLine.arguments.dropFirst() == ["decrypt"] {
                 try Decrypt.decrypt()
-                RunningGroups.end()
-                Terminal.showTyping()
-                _exit(0)
+                end(0)
             }
             if let name = ClevisName(of: CommandLine.arguments.first ?? "") {
-                _exit(try name.run(Array(CommandLine.arguments.dropFirst())))
+                end(try name.run(Array(CommandLine.arguments.dropFirst())))
             }
             var command = try parseAsRoot()
             try command.run()
-            _exit(0)
+            end(0)
         } catch {
-            _exit(Console.report(error))
+            end(Console.report(error))
         }
+    }
+
+    /// Ends without what libraries do when a program exits: nothing is buffered, the kernel takes all memory back anyway, and
+    /// a thread may still wait for a server that was not needed.
+    private static func end(_ status: Int32) -> Never {
+        RunningGroups.end()
+        Terminal.showTyping()
+        _exit(status)
     }
 }

@@ -87,9 +87,23 @@ reject "a keyslot without a binding has no passphrase" 'keyslot 0 is no clevis b
     cvm-clevis luks pass -d "$disk" -s 0 --allow-unsigned
 # Stock clevis leaves its objects in a TPM without a resource manager.
 tpm2_flushcontext --transient-object
+
+note "what the next boot would say"
+expect "all is well" sh -c "cvm-clevis luks check -d '$disk' >'$work/check'"
+expect "with a line for each pin" grep -q "^ok       token 1: sss\[1\].tang: $second gives its secret back" "$work/check"
+expect "a TPM among them" grep -q '^ok       token 7: tpm2: ' "$work/check"
+expect "a quick passphrase is a warning" grep -q '^warning  keyslot 0: .*; next: cryptsetup luksConvertKey' "$work/check"
+expect "a binding that anybody opens is a warning" grep -q '^warning  token 2: its policy is met by anybody' "$work/check"
+expect "the answer for machines is JSON" sh -c "cvm-clevis luks check -d '$disk' --json |
+    python3 -c 'import json, sys; answer = json.load(sys.stdin); assert answer[\"boots\"] and answer[\"findings\"]'"
 tpm2_pcrextend 7:sha256=0000000000000000000000000000000000000000000000000000000000000001
 reject "a PCR that moved is named" 'PCR 7 of bank sha256: other values' \
     cvm-clevis luks unlock -d "$disk" -t 5 --allow-unsigned
+expect "a check says so" sh -c "cvm-clevis luks check -d '$disk' |
+    grep -q '^fails    token 7: tpm2: .*PCR 7 of bank sha256: other values'"
+rotate_tang second
+expect "rotated keys are a warning" sh -c "cvm-clevis luks check -d '$disk' |
+    grep -q '^warning  token 1: sss\[1\].tang: the server has rotated its keys'"
 expect "and the volume still opens by the others" cvm-clevis luks unlock -d "$disk" --test --allow-unsigned
 expect "a no to unbind is no failure" typing n "cvm-clevis luks unbind -d '$disk' -s 5"
 expect "and changes nothing" sh -c "cvm-clevis luks list -d '$disk' -s 5"

@@ -28,6 +28,8 @@ enum Console {
 
     /// Prints what `error` has to say, and gives the exit status: 0 for help, 1 for a failure, 2 for wrong usage.
     static func report(_ error: any Error) -> Int32 {
+        // Everything was said already.
+        if let code = error as? ExitCode { return code.rawValue }
         if let failure = error as? Failure {
             say("cvm-clevis: error: \(failure.message)")
             if let failureHint = failure.hint { hint(failureHint) }

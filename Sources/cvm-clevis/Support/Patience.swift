@@ -10,7 +10,9 @@ struct Patience: ParsableArguments {
     @Option(help: "Give up after this many seconds; all pins are asked at once.")
     var timeout = Patience.standard
 
-    func validate() throws {
+    func validate() throws { try Patience.require(timeout) }
+
+    static func require(_ timeout: Int) throws {
         guard (1...86_400).contains(timeout) else { throw ValidationError("--timeout must be from 1 to 86400 seconds") }
     }
 

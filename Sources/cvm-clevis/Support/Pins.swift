@@ -10,11 +10,12 @@ import TPM2Pin
 enum Pins {
     static let registry = registry()
 
+    static let tpm2 = TPM2Pin(tcti: Paths.tpm, signatureFiles: Paths.pcrSignatures, askPIN: Terminal.ask)
+
     /// The same pins; `allowingUnmeasuredBoot` accepts policies that let the host choose the initrd, `trustingTang` the keys
     /// of every tang server without a question.
     static func registry(allowingUnmeasuredBoot: Bool = false, trustingTang: Bool = false) -> PinRegistry {
-        let tpm2 = TPM2Pin(tcti: Paths.tpm, signatureFiles: Paths.pcrSignatures, askPIN: Terminal.ask)
-        return PinSet.registry(
+        PinSet.registry(
             tpm2: tpm2, trustTang: TangTrust.decision(trustingTang), finding: { Paths.externalPins.pin(named: $0) }
         ) { (json, _) throws(JSONError) in
             let policy = try readPolicy(json)
@@ -38,6 +39,17 @@ enum Pins {
                 problem: "is missing: say what the measurement covers, out of firmware, kernel, initrd, cmdline")
         }
         return policy
+    }
+
+    /// What nobody would bind today in a policy as it stands in a header; nil where nothing is wrong.
+    @Sendable static func problem(_ pin: String, _ policy: JSON) -> String? {
+        guard pin == "snp-attest" else { return nil }
+        do {
+            let read = try SNPPolicy(json: policy)
+            return read.coversInitrd ? nil : "it leaves the initrd unmeasured, so the host could boot its own"
+        } catch {
+            return "\(error)"
+        }
     }
 
     /// What encrypts under the pin `name`. A name that no pin has is wrong usage, as with clevis: status 2.
