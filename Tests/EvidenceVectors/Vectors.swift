@@ -15,6 +15,12 @@ public enum Vectors {
         "turin-v5-vcek-alibaba",
     ]
 
+    /// Every folder with a TDX quote.
+    public static let quotes = [
+        "v4-00806f05-gcp-cos113", "v4-00806f05-outofdate", "v4-50806f-trustee-debug-outofdate", "v4-b0c06f-uptodate",
+        "v5-90c06f-notcblevel", "v5-90c06f-uptodate",
+    ]
+
     /// The file at `path`, below the folder that holds `snp` and `kbs`.
     public static func read(_ path: String) throws(FileError) -> [UInt8] {
         try FileIO.read("\(root)/\(path)", limit: 1 << 20)
