@@ -60,6 +60,8 @@ struct CertificateDraft {
     var padding: Int32 = RSA_PKCS1_PSS_PADDING
     var saltLength: Int32 = 48
     var usesSHA256 = false
+    /// Below a key on P-256, where SHA-256 is right.
+    var usesSHA384 = false
 
     /// The content of AMD's extension `suffix`; nil takes it away.
     subscript(amd suffix: String) -> [UInt8]? {
@@ -114,6 +116,10 @@ struct CertificateDraft {
     }
 
     private func sign(_ x509: OpaquePointer) {
+        guard unsafe EVP_PKEY_get_base_id(signer.key) == EVP_PKEY_RSA else {
+            precondition(unsafe X509_sign(x509, signer.key, usesSHA384 ? EVP_sha384() : EVP_sha256()) > 0)
+            return
+        }
         let digest = unsafe usesSHA256 ? EVP_sha256() : EVP_sha384()
         let context = unsafe EVP_MD_CTX_new()
         defer { unsafe EVP_MD_CTX_free(context) }

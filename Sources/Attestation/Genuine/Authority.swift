@@ -7,7 +7,7 @@ package import TEE
 package struct Authority: Sendable, Equatable {
     /// The subject's common name.
     package let name: String
-    /// Of its certificate, big-endian without leading zeros; empty for a root that no list can name (Intel's).
+    /// Of its certificate, big-endian without leading zeros.
     package let serial: [UInt8]
     /// Seconds since 1970, both ends included.
     let validity: ClosedRange<Int64>
@@ -24,8 +24,8 @@ package struct Authority: Sendable, Equatable {
     }
 
     /// From figures of ours: the coordinates of a point on P-256.
-    init(name: String, validity: ClosedRange<Int64>, fingerprint: String, point: String) {
-        self.init(name, "", validity, fingerprint, .ecdsaP256WithSHA256, key: point)
+    init(name: String, serial: String, validity: ClosedRange<Int64>, fingerprint: String, point: String) {
+        self.init(name, serial, validity, fingerprint, .ecdsaP256WithSHA256, key: point)
     }
 
     private init(

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 public import TEE
 
-/// A quote whose origin is proven: only ``TDXVerifier`` makes one. Whether it is the guest somebody wants, and whether its platform
-/// is good enough, a ``TDXPolicy`` says.
+/// A quote whose origin is proven: only ``TDXVerifier`` makes one. Whether it is the guest somebody wants, and whether its
+/// platform is good enough, a ``TDXPolicy`` says.
 public struct GenuineTDX: Sendable {
     public let quote: TDXQuote
     /// The log whose events give the RTMRs of the quote; nil where none was given.
@@ -41,10 +41,15 @@ public struct GenuineTDX: Sendable {
         public let part: String
         /// Seconds since 1970, both ends included.
         public let range: ClosedRange<Int64>
+        /// A certificate, as opposed to what Intel publishes anew every 30 days.
+        let isCertificate: Bool
 
-        init(_ part: String, _ range: ClosedRange<Int64>) {
-            self.part = part
-            self.range = range
+        static func certificate(_ part: String, _ range: ClosedRange<Int64>) -> Validity {
+            Validity(part: part, range: range, isCertificate: true)
+        }
+
+        static func collateral(_ part: String, _ range: ClosedRange<Int64>) -> Validity {
+            Validity(part: part, range: range, isCertificate: false)
         }
     }
 
@@ -83,14 +88,15 @@ public struct GenuineTDX: Sendable {
         return union
     }
 
-    /// That every part of the proof holds at `seconds` since 1970.
+    /// That every part of the proof holds at `seconds` since 1970. Throws `.refused` for a certificate, and `.unavailable`
+    /// where only the collateral is of another time: with that of the day it could be told.
     package func check(at seconds: Int64) throws(EvidenceError) {
-        for validity in validities where !validity.range.contains(seconds) {
-            let problem = seconds < validity.range.lowerBound ? "is not valid yet" : "has expired"
-            throw EvidenceError(
-                .refused, step: "dates",
-                detail: "\(validity.part) \(problem): valid from \(UTCTime.text(validity.range.lowerBound)) to "
-                    + "\(UTCTime.text(validity.range.upperBound)), now \(UTCTime.text(seconds))")
-        }
+        let outside = validities.filter { !$0.range.contains(seconds) }
+        guard let first = outside.first(where: \.isCertificate) ?? outside.first else { return }
+        let problem = seconds < first.range.lowerBound ? "is not valid yet" : "has expired"
+        throw EvidenceError(
+            first.isCertificate ? .refused : .unavailable, step: "dates",
+            detail: "\(first.part) \(problem): valid from \(Timestamp.text(first.range.lowerBound)) to "
+                + "\(Timestamp.text(first.range.upperBound)), now \(Timestamp.text(seconds))")
     }
 }

@@ -37,8 +37,8 @@ struct PCKEndorsement: Sendable {
 
     var validities: [GenuineTDX.Validity] {
         [
-            .init(certificate.subject, certificate.validity), .init(authority.name, authority.validity),
-            .init(root.authority.name, root.authority.validity),
+            .certificate(certificate.subject, certificate.validity), .certificate(authority.name, authority.validity),
+            .certificate(root.authority.name, root.authority.validity),
         ]
     }
 

@@ -37,8 +37,8 @@ struct PlatformLevel: Sendable {
         self.assessment = try TCBAssessment(&reader)
     }
 
-    /// Whether a platform of those has this level. Where the TDX module has a major version, its levels are listed apart, and
-    /// the first two numbers of `teeTCB`, which are the module's, are not compared here.
+    /// Whether a platform with those reaches this level. Where the TDX module has a major version, its levels are listed
+    /// apart, and the first two numbers of `teeTCB`, which are the module's, are not compared here.
     func isReached(by pck: PCKIdentity, teeTCB: [UInt8]) -> Bool {
         let moduleCount = teeTCB.dropFirst().first.map { $0 > 0 } == true ? 2 : 0
         return pck.pceSVN >= pceSVN && zip(pck.components, sgx).allSatisfy { $0 >= $1 }
@@ -75,7 +75,7 @@ struct SVNLevel: Sendable {
 extension JSONReader {
     /// RFC 3339, in seconds since 1970.
     mutating func time(_ name: String) throws(JSONError) -> Int64 {
-        guard let seconds = UTCTime.seconds(try string(name)) else {
+        guard let seconds = Timestamp.seconds(try string(name)) else {
             throw error(at: name, "is not a time such as 2026-02-18T10:58:51Z")
         }
         return seconds

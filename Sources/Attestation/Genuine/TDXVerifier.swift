@@ -31,9 +31,9 @@ public final class TDXVerifier: Sendable {
     /// `quote`: as the kernel gives it, padding and all; `eventLog`: the contents of the CCEL area, which must give the
     /// quote's RTMRs; `seconds`: since 1970, the time to judge certificates and collateral by.
     ///
-    /// Throws `.malformed`, `.refused`, or `.unavailable` where there is no collateral for this platform: then it cannot be told.
-    /// Says nothing about the guest: report data, measurements, debugging and policy are whose quote it is, not whether it
-    /// is one.
+    /// Throws `.malformed`, `.refused`, or `.unavailable` where there is no collateral for this platform and this time: then
+    /// it cannot be told. Says nothing about the guest: report data, measurements, debugging and policy are whose quote it
+    /// is, not whether it is one.
     public func verify(
         quote bytes: [UInt8], eventLog: [UInt8]? = nil, at seconds: Int64
     ) throws(EvidenceError) -> GenuineTDX {

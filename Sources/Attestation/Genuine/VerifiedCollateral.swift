@@ -15,8 +15,8 @@ struct VerifiedCollateral: Sendable {
     /// Everything in it that has dates.
     let validities: [GenuineTDX.Validity]
 
-    /// Throws `.unavailable` where a part is missing, `.refused` where one is not what Intel (or the simulator whose root was
-    /// added) signed, and `.malformed`.
+    /// Throws `.unavailable` where a part is missing, `.refused` where one is not what Intel (or the simulator whose root
+    /// was added) signed, and `.malformed`.
     init(_ collateral: TDXCollateral, anchors: TDXTrustAnchors) throws(EvidenceError) {
         for part in TDXCollateral.Part.allCases { _ = try collateral.required(part) }
         let rootList = try CertificateRevocationList(der: collateral.required(.rootRevocationList))
@@ -36,10 +36,9 @@ struct VerifiedCollateral: Sendable {
         }
         self.validities =
             [
-                .init("TCB info", self.tcbInfo.validity), .init("QE identity", self.qeIdentity.validity),
-                .init("PCK CRL", pckList.validity), .init("root CRL", rootList.validity),
-                .init(root.authority.name, root.authority.validity),
-            ] + signers.map { .init("\($0.certificate.subject) of the \($0.step)", $0.certificate.validity) }
+                .collateral("TCB info", self.tcbInfo.validity), .collateral("QE identity", self.qeIdentity.validity),
+                .collateral("PCK CRL", pckList.validity), .collateral("root CRL", rootList.validity),
+            ] + signers.map { .certificate("\($0.certificate.subject) of the \($0.step)", $0.certificate.validity) }
     }
 
     /// Who signed TCB info, QE identity and PCK CRL, in this order.
