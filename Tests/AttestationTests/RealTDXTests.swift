@@ -13,7 +13,7 @@ struct RealTDX: Sendable, CustomTestStringConvertible {
     var padded = false
     var testDescription: String { folder }
 
-    var seconds: Int64 { UTCTime.seconds("\(day)T00:00:00Z")! }
+    var seconds: Int64 { Timestamp.seconds("\(day)T00:00:00Z")! }
 
     func quote() throws -> [UInt8] { try Vectors.read("tdx/\(folder)/quote.bin") }
     func paddedQuote() throws -> [UInt8] { try Vectors.read("tdx/\(folder)/quote_as_returned_padded.bin") }
@@ -47,6 +47,10 @@ struct RealTDX: Sendable, CustomTestStringConvertible {
 }
 
 @Suite(.enabled(if: Vectors.present, "\(Vectors.missing)")) struct RealTDXTests {
+    @Test func `every quote is tested here`() {
+        #expect((RealTDX.misdated + RealTDX.good + [.noLevel]).map(\.folder).sorted() == Vectors.quotes)
+    }
+
     @Test(arguments: RealTDX.good)
     func `a real quote is genuine at its date`(real: RealTDX) throws {
         let genuine = try real.genuine()
@@ -61,9 +65,9 @@ struct RealTDX: Sendable, CustomTestStringConvertible {
             #expect(genuine.tcbStatus == .upToDate && genuine.platformStatus == .upToDate)
             #expect(genuine.moduleStatus == .upToDate && genuine.qeStatus == .upToDate && genuine.advisories.isEmpty)
         }
-        #expect(try RealTDX.b0c06f.genuine().tcbDate == UTCTime.seconds("2024-03-13T00:00:00Z"))
+        #expect(try RealTDX.b0c06f.genuine().tcbDate == Timestamp.seconds("2024-03-13T00:00:00Z"))
         #expect(try RealTDX.b0c06f.genuine().tcbEvaluation == 17)
-        #expect(try RealTDX.version5.genuine().tcbDate == UTCTime.seconds("2024-11-13T00:00:00Z"))
+        #expect(try RealTDX.version5.genuine().tcbDate == Timestamp.seconds("2024-11-13T00:00:00Z"))
         #expect(try RealTDX.version5.genuine().tcbEvaluation == 18)
     }
 
@@ -71,7 +75,7 @@ struct RealTDX: Sendable, CustomTestStringConvertible {
         let genuine = try RealTDX.debug.genuine()
         #expect(genuine.tcbStatus == .outOfDate && genuine.platformStatus == .outOfDate)
         #expect(genuine.moduleStatus == nil && genuine.qeStatus == .upToDate)
-        #expect(genuine.tcbDate == UTCTime.seconds("2023-02-15T00:00:00Z"))
+        #expect(genuine.tcbDate == Timestamp.seconds("2023-02-15T00:00:00Z"))
         let meta = try Vectors.json("tdx/\(RealTDX.debug.folder)/meta.json")
         let expected = meta["check"]?["level"]?.array?.last?.array?.compactMap(\.string)
         #expect(genuine.advisories == expected)
@@ -97,7 +101,7 @@ struct RealTDX: Sendable, CustomTestStringConvertible {
         let outOfDate = try old.verifier().verifyIgnoringDates(quote: old.quote(), at: old.seconds)
         #expect(outOfDate.tcbStatus == .outOfDate && outOfDate.platformStatus == .outOfDate)
         #expect(outOfDate.advisories == ["INTEL-SA-00960", "INTEL-SA-00982", "INTEL-SA-00986"])
-        #expect(outOfDate.tcbDate == UTCTime.seconds("2023-08-09T00:00:00Z"))
+        #expect(outOfDate.tcbDate == Timestamp.seconds("2023-08-09T00:00:00Z"))
         let upToDate = try new.verifier().verifyIgnoringDates(quote: new.quote(), at: new.seconds)
         #expect(upToDate.tcbStatus == .upToDate && upToDate.advisories.isEmpty)
     }
@@ -112,11 +116,11 @@ struct RealTDX: Sendable, CustomTestStringConvertible {
     }
 
     @Test(arguments: RealTDX.good)
-    func `a day after its collateral's window a quote is refused`(real: RealTDX) throws {
+    func `a day after its collateral's window nothing can be told of a quote`(real: RealTDX) throws {
         let genuine = try real.genuine()
         let end = try #require(genuine.validities.map(\.range.upperBound).min())
         #expect(throws: Never.self) { try real.verifier().verify(quote: real.quote(), at: end) }
-        let error = #expect(throws: EvidenceError(.refused)) {
+        let error = #expect(throws: EvidenceError(.unavailable)) {
             try real.verifier().verify(quote: real.quote(), at: end + 86_400)
         }
         #expect(error?.step == "dates" && error?.detail.contains("has expired") == true)
@@ -142,6 +146,27 @@ struct RealTDX: Sendable, CustomTestStringConvertible {
                     try verifier.verify(quote: tampered, at: real.seconds)
                 }
             }
+        }
+    }
+
+    @Test func `a guest that can be debugged is refused by default, and its platform for its age`() throws {
+        let genuine = try RealTDX.debug.genuine()
+        let mrtd = JSON.string(Base64URL.encode(genuine.report.mrTD))
+        let failed = try TDXPolicy(json: ["mrtd": [mrtd]]).judge(genuine).failed
+        #expect(failed.map(\.name) == ["debug", "tcb_status", "advisories"])
+        let lax: JSON = [
+            "mrtd": [mrtd], "debug": true, "tcb_status": ["OutOfDate"],
+            "advisories": .array(genuine.advisories.map { .string($0) }),
+        ]
+        #expect(try TDXPolicy(json: lax).judge(genuine).accepted)
+    }
+
+    @Test func `the strictest policy for an up-to-date guest accepts it and no other`() throws {
+        for (real, other) in [(RealTDX.b0c06f, RealTDX.version5), (.version5, .b0c06f)] {
+            let genuine = try real.genuine()
+            let policy = try #require(TDXPolicy.strictest(accepting: genuine, covers: .everything))
+            #expect(policy.judge(genuine).accepted)
+            #expect(try policy.judge(other.genuine()).failed.map(\.name).contains("mrtd"))
         }
     }
 

@@ -5,19 +5,22 @@ internal import TEE
 // The kinds of member that policies and reference-value sets are made of, read strictly and written back.
 
 /// Entries of one list: more is not what a person wrote.
-private let maximumListCount = 64
+let maximumListCount = 64
 
 extension JSONReader {
     /// Base64url strings of one of `counts` bytes each, none of them all zero: that is what a field holds that was not set,
-    /// and would let everybody in. Empty where there is no such member.
-    mutating func byteStrings(_ name: String, counts: [Int]) throws(JSONError) -> [[UInt8]] {
+    /// and would let everybody in. Only of a register that is zero until somebody uses it, zero is a demand like another.
+    /// Empty where there is no such member.
+    mutating func byteStrings(
+        _ name: String, counts: [Int], allowingZero: Bool = false
+    ) throws(JSONError) -> [[UInt8]] {
         var list: [[UInt8]] = []
         for text in try stringList(name) {
             guard let bytes = Base64URL.decode(text), counts.contains(bytes.count) else {
                 let sizes = counts.map(String.init).joined(separator: " or ")
                 throw error(at: name, "must hold base64url without padding of \(sizes) bytes each")
             }
-            guard bytes.contains(where: { $0 != 0 }) else { throw error(at: name, "holds only zero bytes") }
+            guard allowingZero || bytes.contains(where: { $0 != 0 }) else { throw error(at: name, "holds only zero bytes") }
             list.append(bytes)
         }
         return list
@@ -83,7 +86,7 @@ extension JSONReader {
     }
 
     /// The strings of an array; an empty one is an error, since it could mean nobody or everybody.
-    private mutating func stringList(_ name: String) throws(JSONError) -> [String] {
+    mutating func stringList(_ name: String) throws(JSONError) -> [String] {
         guard optional(name) != nil else { return [] }
         let list = try strings(name)
         guard 1...maximumListCount ~= list.count, Set(list).count == list.count else {
