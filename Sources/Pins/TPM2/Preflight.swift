@@ -21,7 +21,7 @@ extension TPM2Pin {
     }
 
     /// What would keep `message` from opening on this machine as it is now: no TPM, another TPM, no storage root key, PCRs
-    /// that moved, no signature over their values, a lockout. Nothing where nothing does.
+    /// that moved, no signature over their values, a lockout, and a PIN that must be typed. Nothing where nothing does.
     ///
     /// The object is loaded and its policy is met in a session, but nothing is unsealed and no PIN is asked for, so nothing
     /// changes in the TPM. A PIN is therefore not tried. A policy is one digest over all that it demands: which of several
@@ -44,9 +44,10 @@ extension Sealer {
         return TPM2Pin.Finding(.failure, "\(pcrs.description): other values than at binding")
     }
 
-    static func findings(about lockout: Lockout) -> [TPM2Pin.Finding] {
+    static func findings(aboutPIN lockout: Lockout) -> [TPM2Pin.Finding] {
         if lockout.isActive { return [TPM2Pin.Finding(.failure, "too many wrong PINs: \(lockout.description)")] }
-        guard lockout.failures > 0 else { return [] }
-        return [TPM2Pin.Finding(.warning, "wrong PINs were given: \(lockout.description)")]
+        let untried = TPM2Pin.Finding(.warning, "needs a PIN, which was not tried; cvm-clevis-unlock has nobody to ask")
+        guard lockout.failures > 0 else { return [untried] }
+        return [untried, TPM2Pin.Finding(.warning, "wrong PINs were given: \(lockout.description)")]
     }
 }

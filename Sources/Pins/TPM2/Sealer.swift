@@ -76,7 +76,7 @@ package struct Sealer: Sendable {
         var findings: [TPM2Pin.Finding] = []
         do throws(PinError) {
             try converse { (tpm) throws(PinError) in
-                if header.conditions.pin { findings += Sealer.findings(about: try tpm.lockout()) }
+                if header.conditions.pin { findings += Sealer.findings(aboutPIN: try tpm.lockout()) }
                 guard findings.allSatisfy({ $0.severity != .failure }) else { return }
                 let (_, session) = try Sealer.load(header, on: tpm)
                 let signatures = try header.conditions.signed.map { (_) throws(PinError) in
