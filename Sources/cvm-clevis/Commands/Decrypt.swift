@@ -21,7 +21,7 @@ struct Decrypt: ParsableCommand {
         guard pin == nil || message.pin == pin else {
             throw Failure("the message is one of pin \(message.pin ?? "?"), not \(pin ?? "")")
         }
-        let deadline = Pins.deadline(seconds: timeout, for: message)
+        let deadline = Pins.deadline(seconds: timeout, for: [message])
         let secret = try PolicyWalk(registry: Pins.registry, deadline: deadline).recover(message)
         try FileIO.write(1, secret, name: "standard output")
     }

@@ -71,9 +71,9 @@ enum Pins {
             issuedAt: Int64(time(nil)), owner: defaults.owner(), registry: registry, defaults: defaults.pins)
     }
 
-    /// When to give up on `message`: whoever has to type a PIN for it gets a minute more.
-    static func deadline(seconds: Int, for message: JWE) -> Deadline {
-        .after(seconds: seconds + (asksForPIN(message) ? 60 : 0))
+    /// When to give up on `messages`: whoever has to type a PIN for one gets a minute more.
+    static func deadline(seconds: Int, for messages: [JWE]) -> Deadline {
+        .after(seconds: seconds + (messages.contains(where: asksForPIN) ? 60 : 0))
     }
 
     private static func asksForPIN(_ message: JWE) -> Bool {

@@ -56,19 +56,21 @@ enum Terminal {
         unsafe shown = (descriptor, settings)
         RunningGroups.installHandlers()
         for number in endings {
-            unsafe handlers[Int(number)] = signal(number) { number in
+            unsafe sigaction(number, nil, &before[Int(number)])
+            signal(number) { number in
                 Terminal.showTyping()
-                signal(number, unsafe Terminal.handlers[Int(number)])
+                unsafe sigaction(number, &Terminal.before[Int(number)], nil)
                 raise(number)
             }
         }
         // Stopped in the middle, it would leave the shell with the terminal as it is.
-        unsafe handlers[Int(SIGTSTP)] = signal(SIGTSTP, SIG_IGN)
+        unsafe sigaction(SIGTSTP, nil, &before[Int(SIGTSTP)])
+        signal(SIGTSTP, SIG_IGN)
         atexit { Terminal.showTyping() }
         _ = unsafe tcsetattr(descriptor, TCSAFLUSH, &hidden)
         defer {
             showTyping()
-            for number in endings + [SIGTSTP] { signal(number, unsafe handlers[Int(number)]) }
+            for number in endings + [SIGTSTP] { unsafe sigaction(number, &before[Int(number)], nil) }
         }
         return try body()
     }
@@ -84,7 +86,7 @@ enum Terminal {
     private static let endings = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
 
     /// By number, what happened at a signal before typing was hidden.
-    private nonisolated(unsafe) static var handlers = [(@convention(c) (Int32) -> Void)?](repeating: nil, count: 32)
+    private nonisolated(unsafe) static var before = Array(repeating: sigaction(), count: 32)
 
     /// The terminal that hides what is typed, and how it was before. One thread at a time writes it; a signal handler or the
     /// end of the program may read it.

@@ -22,6 +22,12 @@ struct VolumeOptions: ParsableArguments {
     func bindings(_ defaults: Defaults) throws -> [BindingRecord] {
         try volume.bindings(registry: Pins.registry, owner: defaults.owner()?.publicKey)
     }
+
+    /// When to give up on them.
+    func deadline(_ patience: Patience) throws -> Deadline {
+        let messages = try volume.bindings(registry: Pins.registry, owner: nil).compactMap(\.message)
+        return Pins.deadline(seconds: patience.timeout, for: messages)
+    }
 }
 
 /// Whose bindings are opened.

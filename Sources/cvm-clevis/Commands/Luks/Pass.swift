@@ -26,7 +26,7 @@ struct Pass: ParsableCommand {
     func run() throws {
         let passphrase = try options.volume.passphrase(
             of: .keyslot(slot), trust: trust.trust(in: options.volume), registry: Pins.registry,
-            deadline: patience.deadline)
+            deadline: options.deadline(patience))
         try FileIO.write(1, passphrase, name: "standard output")
     }
 }

@@ -34,14 +34,14 @@ struct Unlock: ParsableCommand {
         let uuid = try options.volume.uuid()
         let mode: UnlockRequest.Mode = isTest ? .test : .activate(name: name ?? "luks-\(uuid)")
         let request = UnlockRequest(options.volume, trust: try trust.trust(in: options.volume), mode: mode)
-        let opened = try Unlocker(registry: Pins.registry, deadline: patience.deadline).unlock(request)
+        let opened = try Unlocker(registry: Pins.registry, deadline: options.deadline(patience)).unlock(request)
         Console.say("\(options.device): opened by \(opened.policy) (token \(opened.token), keyslot \(opened.keyslot))")
     }
 
     private func test(_ slot: Int) throws {
         _ = try options.volume.passphrase(
             of: .keyslot(slot), trust: trust.trust(in: options.volume), registry: Pins.registry,
-            deadline: patience.deadline)
+            deadline: options.deadline(patience))
         Console.say("\(options.device): its binding opens keyslot \(slot)")
     }
 }
