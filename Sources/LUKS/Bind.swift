@@ -11,6 +11,10 @@ public struct NewBinding: Sendable {
     public let instance: String?
     public let check: Check
     public let placement: Placement
+    /// What the header of the message will not say of the configuration; stands in the token, and is no secret.
+    public let config: JSONObject?
+    /// Whether the owner signs the binding too, and not only what its pins seal.
+    public let isSealed: Bool
 
     /// Where keyslot and token go; nil for the first that is free. A place that is taken is never overwritten.
     public struct Placement: Sendable {
@@ -32,11 +36,21 @@ public struct NewBinding: Sendable {
         case opensIfPossible(seconds: Int)
         /// Not tried.
         case skipped
+
+        /// How long to wait, and whether `.unavailable` will do; nil where nothing is tried.
+        var terms: (seconds: Int, mayBeUnavailable: Bool)? {
+            switch self {
+            case .skipped: nil
+            case .opens(let seconds): (seconds, false)
+            case .opensIfPossible(let seconds): (seconds, true)
+            }
+        }
     }
 
     public init(
         encryptor: any Encryptor, binding: Binding, name: String, instance: String? = nil,
-        check: Check = .opensIfPossible(seconds: 10), placement: Placement = Placement()
+        check: Check = .opensIfPossible(seconds: 10), placement: Placement = Placement(), config: JSONObject? = nil,
+        isSealed: Bool = true
     ) {
         self.encryptor = encryptor
         self.binding = binding
@@ -44,7 +58,12 @@ public struct NewBinding: Sendable {
         self.instance = instance
         self.check = check
         self.placement = placement
+        self.config = config
+        self.isSealed = isSealed
     }
+
+    /// Who seals the binding.
+    var owner: SigningKey? { isSealed ? binding.owner : nil }
 }
 
 /// A binding that was made, and read back from the disk.
@@ -78,31 +97,48 @@ extension Volume {
     private func bind(
         _ new: NewBinding, _ wait: Deadline, _ open: (borrowing CryptDevice) throws(LUKSError) -> SecretBytes
     ) throws(LUKSError) -> BoundVolume {
-        guard BootConfig.Volume.isName(new.name) else {
-            throw LUKSError(.malformed, place: path, step: "bind", detail: "a volume's name is 1 to 64 of A-Z a-z 0-9 _ . -")
-        }
         let file = try VolumeFile(path, writable: true)
         try file.lock(until: wait)
         let copy = try HeaderCopy(of: file)
-        let rehearsal = try copy.device()
         try requireFree(new.placement, in: copy.header)
-        let volumeKey = try open(rehearsal)
-        let secret = try Volume.makePassphrase()
-        let (token, wasOpened) = try seal(secret, new)
-        try requireRoom(for: token, in: copy.header)
-        let change = Change(
-            token: token, placement: new.placement, secret: secret, volumeKey: volumeKey, owner: new.binding.owner,
-            place: path)
-        _ = try change.write(to: rehearsal, areaSize: copy.areaSize)
+        let prepared = try prepare(new, copy, open)
+        let token = prepared.token
+        _ = try prepared.change.write(token, at: new.placement, to: copy.device(), areaSize: copy.areaSize)
         let disk = try CryptDevice(header: path, place: path)
-        let (keyslot, number) = try change.write(to: disk, areaSize: copy.areaSize)
+        let written = try prepared.change.write(token, at: new.placement, to: disk, areaSize: copy.areaSize)
         do throws(LUKSError) {
-            try change.verify(HeaderCopy(of: file), keyslot: keyslot, token: number)
+            try prepared.change.verify(written, token, in: HeaderCopy(of: file))
         } catch {
-            Change.undo(on: disk, keyslot: keyslot, token: number)
+            Change.undo(on: disk, keyslot: written.keyslot, token: written.token)
             throw error
         }
-        return BoundVolume(keyslot: keyslot, token: number, uuid: copy.header.uuid, wasOpened: wasOpened)
+        return BoundVolume(
+            keyslot: written.keyslot, token: written.token, uuid: copy.header.uuid, wasOpened: prepared.wasOpened)
+    }
+
+    /// All of a change but its place.
+    struct Prepared: ~Copyable {
+        let change: Change
+        /// Complete but for keyslot and signature.
+        let token: ClevisToken
+        let wasOpened: Bool
+    }
+
+    /// Opens the volume with `open`, and makes a message for a new passphrase. Reads `copy` and writes nothing. `room`: bytes
+    /// that the token may take beside those that are free.
+    func prepare(
+        _ new: NewBinding, _ copy: borrowing HeaderCopy, room: Int = 0,
+        _ open: (borrowing CryptDevice) throws(LUKSError) -> SecretBytes
+    ) throws(LUKSError) -> Prepared {
+        guard BootConfig.Volume.isName(new.name) else {
+            throw LUKSError(.malformed, place: path, step: "bind", detail: "a volume's name is 1 to 64 of A-Z a-z 0-9 _ . -")
+        }
+        let volumeKey = try open(copy.device())
+        let secret = try Volume.makePassphrase()
+        let (token, wasOpened) = try seal(secret, new)
+        try requireRoom(for: token, in: copy.header, beside: room)
+        let change = Change(secret: secret, volumeKey: volumeKey, owner: new.owner, place: path)
+        return Prepared(change: change, token: token, wasOpened: wasOpened)
     }
 
     /// 40 random bytes in base64url, as clevis makes them: 54 characters that fit wherever a passphrase is typed or piped.
@@ -118,10 +154,10 @@ extension Volume {
         do throws(PinError) {
             let jwe = try new.encryptor.encrypt(secret)
             let opened = try Volume.check(jwe, gives: secret, new)
-            let seal = new.binding.owner.map { _ in
+            let seal = new.owner.map { _ in
                 ClevisToken.Seal(issuedAt: new.binding.issuedAt, id: new.binding.id, name: new.name, instance: new.instance)
             }
-            return (ClevisToken(keyslots: [], jwe: jwe, seal: seal), opened)
+            return (ClevisToken(keyslots: [], jwe: jwe, seal: seal, config: new.config), opened)
         } catch {
             throw LUKSError(error).at(path)
         }
@@ -130,12 +166,7 @@ extension Volume {
     private static func check(
         _ jwe: JWE, gives secret: borrowing SecretBytes, _ new: NewBinding
     ) throws(PinError) -> Bool {
-        let (seconds, mayBeUnavailable): (Int, Bool)
-        switch new.check {
-        case .skipped: return false
-        case .opens(let limit): (seconds, mayBeUnavailable) = (limit, false)
-        case .opensIfPossible(let limit): (seconds, mayBeUnavailable) = (limit, true)
-        }
+        guard let (seconds, mayBeUnavailable) = new.check.terms else { return false }
         do throws(PinError) {
             let recovered = try PolicyWalk(registry: new.binding.registry, deadline: .after(seconds: seconds)).recover(jwe)
             guard recovered.equals(secret) else {
@@ -157,9 +188,9 @@ extension Volume {
         }
     }
 
-    private func requireRoom(for token: ClevisToken, in header: Header) throws(LUKSError) {
+    private func requireRoom(for token: ClevisToken, in header: Header, beside room: Int) throws(LUKSError) {
         let tokenSize = token.json.canonical.utf8.count
-        let free = header.jsonSize - header.jsonUsed - Volume.keyslotJSONSize
+        let free = header.jsonSize - header.jsonUsed - Volume.keyslotJSONSize + room
         guard tokenSize <= free else {
             throw LUKSError(
                 .noRoom, place: path, step: "write the token",

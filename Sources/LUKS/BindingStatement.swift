@@ -22,6 +22,7 @@ package struct BindingStatement: Sendable {
             "name": .string(seal.name), "segment": header.segment, "uuid": .string(header.uuid),
         ]
         members["instance"] = seal.instance.map { .string($0) }
+        members["config"] = token.config.map { .object($0) }
         self.json = .object(members)
     }
 
@@ -35,7 +36,7 @@ extension ClevisToken {
         let message = try BindingStatement(self, in: header).message
         do throws(PinError) {
             let signature = try owner.sign(message)
-            return ClevisToken(keyslots: keyslots, jwe: jwe, seal: seal?.signed(signature), others: others)
+            return sealed(with: seal?.signed(signature))
         } catch {
             throw LUKSError(error)
         }

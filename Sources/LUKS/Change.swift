@@ -8,58 +8,82 @@ internal import PinKit
 ///    accepted yet;
 /// 3. the token with the owner's signature, which covers the keyslot's salt and place.
 struct Change: ~Copyable {
-    let token: ClevisToken
-    let placement: NewBinding.Placement
     let secret: SecretBytes
     let volumeKey: SecretBytes
+    /// nil for a binding without a seal.
     let owner: SigningKey?
     let place: String
 
-    init(
-        token: ClevisToken, placement: NewBinding.Placement, secret: consuming SecretBytes,
-        volumeKey: consuming SecretBytes, owner: SigningKey?, place: String
-    ) {
-        self.token = token
-        self.placement = placement
+    init(secret: consuming SecretBytes, volumeKey: consuming SecretBytes, owner: SigningKey?, place: String) {
         self.secret = secret
         self.volumeKey = volumeKey
         self.owner = owner
         self.place = place
     }
 
-    /// Returns the new keyslot and token; after an error `device` has neither.
-    func write(to device: borrowing CryptDevice, areaSize: Int) throws(LUKSError) -> (keyslot: Int, token: Int) {
+    /// Where a binding was written.
+    struct Written {
+        let keyslot: Int
+        let token: Int
+    }
+
+    /// Writes `token`; after an error `device` has neither it nor its keyslot.
+    func write(
+        _ token: ClevisToken, at placement: NewBinding.Placement, to device: borrowing CryptDevice, areaSize: Int
+    ) throws(LUKSError) -> Written {
         let number = try device.write(token.json, at: placement.token)
         var keyslot: Int?
         do throws(LUKSError) {
             let added = try device.addKeyslot(placement.keyslot, for: secret, token: number, volumeKey: volumeKey)
             keyslot = added
-            let assigned = token.assigned(to: added, seal: token.seal)
-            guard let owner else { return (added, number) }
-            let header = try Header(metadata: device.metadata(), uuid: device.uuid, areaSize: areaSize)
-            _ = try device.write(assigned.signed(by: owner, in: header).json, at: number)
-            return (added, number)
+            let written = Written(keyslot: added, token: number)
+            guard owner != nil else { return written }
+            _ = try device.write(signed(token.assigned(to: added), on: device, areaSize: areaSize).json, at: number)
+            return written
         } catch {
             Change.undo(on: device, keyslot: keyslot, token: number)
             throw error.place.isEmpty ? error.at(place) : error
         }
     }
 
+    /// `token` with the owner's signature over it as it would stand on `device`; as it is where nobody signs.
+    func signed(
+        _ token: ClevisToken, on device: borrowing CryptDevice, areaSize: Int
+    ) throws(LUKSError) -> ClevisToken {
+        guard let owner else { return token }
+        return try token.signed(
+            by: owner, in: Header(metadata: device.metadata(), uuid: device.uuid, areaSize: areaSize))
+    }
+
     /// Reads back what was written, from a fresh copy of the disk.
-    func verify(_ copy: borrowing HeaderCopy, keyslot: Int, token number: Int) throws(LUKSError) {
-        guard let token = try copy.header.tokens[number].flatMap({ json throws(LUKSError) in try ClevisToken(json) }),
-            token.keyslots == [keyslot], token.jwe == self.token.jwe
-        else { throw LUKSError(.failed, place: place, step: "read back", detail: "token \(number) is not what was written") }
-        if let owner { try token.verify(owner: owner.publicKey, in: copy.header) }
-        guard try copy.device().opens(keyslot, with: secret) else {
-            throw LUKSError(.failed, place: place, step: "read back", detail: "keyslot \(keyslot) does not open")
+    func verify(_ written: Written, _ token: ClevisToken, in copy: borrowing HeaderCopy) throws(LUKSError) {
+        guard let found = try copy.header.token(written.token), found.keyslots == [written.keyslot], found.jwe == token.jwe
+        else {
+            throw LUKSError(
+                .failed, place: place, step: "read back", detail: "token \(written.token) is not what was written")
+        }
+        if let owner { try found.verify(owner: owner.publicKey, in: copy.header) }
+        guard try copy.device().opens(written.keyslot, with: secret) else {
+            throw LUKSError(
+                .failed, place: place, step: "read back", detail: "keyslot \(written.keyslot) does not open")
         }
     }
 
     /// Takes away our own keyslot and token and nothing else. What fails here is left behind: the error that led here says
     /// more than a second one could.
     static func undo(on device: borrowing CryptDevice, keyslot: Int?, token: Int) {
-        if let keyslot { try? device.removeKeyslot(keyslot) }
+        if let keyslot {
+            _ = try? device.write(PendingToken(keyslots: [keyslot]).json, at: token)
+            try? device.removeKeyslot(keyslot)
+        }
         try? device.removeToken(token)
+    }
+}
+
+extension Header {
+    /// The token `number`; nil where there is none, or one of another type.
+    func token(_ number: Int) throws(LUKSError) -> ClevisToken? {
+        guard let json = tokens[number] else { return nil }
+        return try ClevisToken(json)
     }
 }

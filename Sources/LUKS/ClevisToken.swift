@@ -10,6 +10,8 @@ public struct ClevisToken: Sendable, Equatable {
     public let keyslots: [Int]
     public let jwe: JWE
     public let seal: Seal?
+    /// What the binding was made from and its message does not say; covered by the seal, read by who changes the binding.
+    public let config: JSONObject?
     /// Members that are nobody's here; kept when the token is written again.
     let others: JSONObject
 
@@ -27,7 +29,11 @@ public struct ClevisToken: Sendable, Equatable {
             }
             self.keyslots = keyslots.sorted()
             self.jwe = try JWE(flattened: reader.required("jwe"))
-            self.seal = try reader.optionalReader("cvm-clevis").map { reader throws(JSONError) in try Seal(reader) }
+            var own = try reader.optionalReader("cvm-clevis") ?? JSONReader([:] as JSONObject)
+            if members["cvm-clevis"] != nil { _ = try own.integer("v", in: 1...1) }
+            self.config = try own.optionalObject("config")
+            self.seal = try Seal(reading: &own)
+            try own.finish()
         } catch let error as JSONError {
             throw LUKSError(.malformed, step: "read the token", detail: error.description)
         } catch let error as PinError {
@@ -40,10 +46,11 @@ public struct ClevisToken: Sendable, Equatable {
         self.others = others
     }
 
-    init(keyslots: [Int], jwe: JWE, seal: Seal?, others: JSONObject = [:]) {
+    init(keyslots: [Int], jwe: JWE, seal: Seal?, config: JSONObject? = nil, others: JSONObject = [:]) {
         self.keyslots = keyslots
         self.jwe = jwe
         self.seal = seal
+        self.config = config
         self.others = others
     }
 
@@ -52,18 +59,28 @@ public struct ClevisToken: Sendable, Equatable {
         members["type"] = .string(ClevisToken.type)
         members["keyslots"] = .array(keyslots.map { .string(String($0)) })
         members["jwe"] = jwe.flattened
-        if let seal { members["cvm-clevis"] = seal.json }
+        var own = seal?.members ?? [:]
+        own["config"] = config.map { .object($0) }
+        if !own.isEmpty {
+            own["v"] = 1
+            members["cvm-clevis"] = .object(own)
+        }
         return .object(members)
     }
 
-    /// The same binding for `keyslot`, with `seal` in place of its own.
-    func assigned(to keyslot: Int, seal: Seal?) -> ClevisToken {
-        ClevisToken(keyslots: [keyslot], jwe: jwe, seal: seal, others: others)
+    /// The same binding for `keyslot`.
+    func assigned(to keyslot: Int) -> ClevisToken {
+        ClevisToken(keyslots: [keyslot], jwe: jwe, seal: seal, config: config, others: others)
+    }
+
+    /// The same binding with `seal` in place of its own.
+    func sealed(with seal: Seal?) -> ClevisToken {
+        ClevisToken(keyslots: keyslots, jwe: jwe, seal: seal, config: config, others: others)
     }
 }
 
 extension ClevisToken {
-    /// The member `cvm-clevis`: what the owner says about a binding, and the signature over it.
+    /// What the owner says about a binding, and the signature over it: most of the member `cvm-clevis`.
     public struct Seal: Sendable, Equatable {
         /// Seconds since 1970.
         public let issuedAt: Int64
@@ -76,9 +93,9 @@ extension ClevisToken {
         /// ES256 over the ``BindingStatement``, 64 bytes; all zero until the binding is complete.
         public let signature: [UInt8]
 
-        static let unsigned = [UInt8](repeating: 0, count: 64)
+        package static let unsigned = [UInt8](repeating: 0, count: 64)
 
-        init(issuedAt: Int64, id: String, name: String, instance: String?, signature: [UInt8] = Seal.unsigned) {
+        package init(issuedAt: Int64, id: String, name: String, instance: String?, signature: [UInt8] = Seal.unsigned) {
             self.issuedAt = issuedAt
             self.id = id
             self.name = name
@@ -86,24 +103,25 @@ extension ClevisToken {
             self.signature = signature
         }
 
-        init(_ reader: JSONReader) throws(JSONError) {
-            var reader = reader
-            _ = try reader.integer("v", in: 1...1)
+        /// nil where none of it is there. Part of it is malformed: a signature that was taken away leaves the rest.
+        init?(reading reader: inout JSONReader) throws(JSONError) {
+            guard Seal.names.contains(where: { reader.optional($0) != nil }) else { return nil }
             self.issuedAt = try reader.integer("iat", in: 0...Int64.max)
             self.id = Base64URL.encode(try reader.base64URL("id", count: 16))
             self.name = try reader.string("name")
             self.instance = try reader.optionalString("instance")
             self.signature = try reader.base64URL("signature", count: 64)
-            try reader.finish()
         }
 
-        var json: JSON {
+        private static let names = ["iat", "id", "name", "instance", "signature"]
+
+        var members: JSONObject {
             var members: JSONObject = [
-                "v": 1, "iat": .integer(issuedAt), "id": .string(id), "name": .string(name),
+                "iat": .integer(issuedAt), "id": .string(id), "name": .string(name),
                 "signature": .string(Base64URL.encode(signature)),
             ]
             members["instance"] = instance.map { .string($0) }
-            return .object(members)
+            return members
         }
 
         func signed(_ signature: [UInt8]) -> Seal {

@@ -46,8 +46,8 @@ internal import PinKit
     private static let library: Void = {
         crypt_token_external_disable()
         unsafe crypt_set_log_callback(nil, { _, _, _ in }, nil)
-        let status = cvm_register_token_handler()
-        precondition(status == 0, "somebody else in this process handles clevis tokens")
+        let status = cvm_register_token_handlers()
+        precondition(status == 0, "somebody else in this process handles our tokens")
     }()
 
     /// As in the binary header.

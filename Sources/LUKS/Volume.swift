@@ -24,6 +24,8 @@ public struct BindingRecord: Sendable {
     public let message: JWE?
     public let policy: PolicyOutline?
     public let seal: ClevisToken.Seal?
+    /// What the message does not say of the configuration (docs/spec/luks-token.md §1.1).
+    public let config: JSONObject?
     public let standing: Standing
     public let problem: LUKSError?
 
@@ -59,12 +61,11 @@ extension Volume {
             let (standing, problem) = standing(of: token, header, owner)
             return BindingRecord(
                 keyslots: token.keyslots, token: number, message: token.jwe, policy: policy, seal: token.seal,
-                standing: standing,
-                problem: problem)
+                config: token.config, standing: standing, problem: problem)
         } catch {
             return BindingRecord(
-                keyslots: [], token: number, message: nil, policy: nil, seal: nil, standing: .unreadable,
-                problem: error.at("token \(number)"))
+                keyslots: [], token: number, message: nil, policy: nil, seal: nil, config: nil,
+                standing: .unreadable, problem: error.at("token \(number)"))
         }
     }
 
@@ -91,8 +92,8 @@ public enum BindingChoice: Sendable, Equatable {
 }
 
 extension Volume {
-    /// Removes a binding: the keyslot first, its key material wiped, and its token last, so that a crash leaves a token that
-    /// opens nothing and no keyslot that nobody can name. The volume's only keyslot stays unless `force`.
+    /// Removes a binding: its token gives way to a ``PendingToken``, the keyslot's key material is wiped, the keyslot taken from
+    /// the header, and the token last. So a crash leaves what a repair can name, and no keyslot without a token. The volume's only keyslot stays unless `force`.
     public func unbind(
         _ choice: BindingChoice, force: Bool = false, wait: Deadline = .after(seconds: 10)
     ) throws(LUKSError) {
@@ -113,15 +114,21 @@ extension Volume {
                 .lastKeyslot, place: path, step: "unbind",
                 detail: "nothing else would open this volume; add a passphrase first")
         }
+        if !doomed.isEmpty { _ = try device.write(PendingToken(keyslots: doomed).json, at: token) }
         for keyslot in doomed { try device.removeKeyslot(keyslot) }
         try device.removeToken(token)
         return doomed
     }
 
+    /// As they stand in a token's JSON, whatever else is wrong with it.
+    func keyslots(of token: JSON) -> [Int] {
+        (token["keyslots"]?.array ?? []).compactMap { $0.string.flatMap { Int($0) } }
+    }
+
     /// Token and keyslots; read from the bare JSON, so that a token that is broken inside can be removed too.
     func binding(_ choice: BindingChoice, in header: Header) throws(LUKSError) -> (token: Int, keyslots: [Int]) {
         for (number, json) in header.tokens.sorted(by: { $0.key < $1.key }) where json["type"]?.string == ClevisToken.type {
-            let keyslots = (json["keyslots"]?.array ?? []).compactMap { $0.string.flatMap { Int($0) } }
+            let keyslots = keyslots(of: json)
             switch choice {
             case .token(number): return (number, keyslots)
             case .keyslot(let keyslot) where keyslots.contains(keyslot): return (number, keyslots)

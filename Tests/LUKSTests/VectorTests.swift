@@ -41,6 +41,19 @@ private func file(_ path: String) throws -> JSON {
         #expect(throws: LUKSError(.refused)) { try token.verify(owner: stranger, in: header) }
     }
 
+    @Test func `what the token keeps of the configuration is signed with the rest`() throws {
+        let other = try #require(vector["with_config"])
+        var json = token.json
+        json.set("cvm-clevis", to: other["cvm-clevis"])
+        let parsed = try ClevisToken(json)
+        let token = try #require(parsed)
+        #expect(token.json == json)
+        let statement = try BindingStatement(token, in: header)
+        #expect(statement.json == other["statement"])
+        #expect(Hex.encode(statement.message) == other["signature_input"]?.string)
+        try token.verify(owner: PublicKey(jwk: #require(other["owner"])), in: header)
+    }
+
     @Test func `the policy gives the passphrase back`() throws {
         let registry = try Owner().registry
         let secret = try PolicyWalk(registry: registry, deadline: .after(seconds: 5)).recover(token.jwe)
@@ -58,9 +71,13 @@ private func file(_ path: String) throws -> JSON {
 
     @Test func `the token's schema names its members`() throws {
         let schema = try file("luks-tokens/clevis-token.schema.json")
-        let token = try file("Tests/Vectors/binding.json")["metadata"]?["tokens"]?["0"]
+        var token = try file("Tests/Vectors/binding.json")["metadata"]?["tokens"]?["0"]
+        token?.set("cvm-clevis", to: try file("Tests/Vectors/binding.json")["with_config"]?["cvm-clevis"])
         #expect(members(schema) == token?.object?.names.sorted())
         #expect(members(schema["properties"]?["cvm-clevis"]) == token?["cvm-clevis"]?.object?.names.sorted())
+        let config = token?["cvm-clevis"]?["config"]
+        #expect(
+            members(schema["properties"]?["cvm-clevis"]?["properties"]?["config"]) == config?.object?.names.sorted())
         #expect(members(schema["properties"]?["jwe"]) == ((token?["jwe"]?.object?.names ?? []) + ["header"]).sorted())
     }
 

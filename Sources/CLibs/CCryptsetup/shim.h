@@ -34,13 +34,17 @@ static inline void cvm_token_free(void *buffer, size_t count) {
     free(buffer);
 }
 
-// Registers, for this process, the handler through which a keyslot and its assignment to a token reach the disk in one
-// write (docs/spec/luks-token.md). With a user pointer it returns that passphrase; without, it is not ours to open.
-static inline int cvm_register_token_handler(void) {
-    static const crypt_token_handler handler = {
+// Registers, for this process, the handlers through which a keyslot and its assignment to a token reach the disk in one
+// write (docs/spec/luks-token.md). With a user pointer they return that passphrase; without, it is not ours to open.
+static inline int cvm_register_token_handlers(void) {
+    static const crypt_token_handler clevis = {
         .name = "clevis", .open = cvm_token_open, .buffer_free = cvm_token_free,
     };
-    return crypt_token_register(&handler);
+    static const crypt_token_handler pending = {
+        .name = "cvm-clevis-pending", .open = cvm_token_open, .buffer_free = cvm_token_free,
+    };
+    int status = crypt_token_register(&clevis);
+    return status ? status : crypt_token_register(&pending);
 }
 
 // An empty file that exists only in memory, close-on-exec.

@@ -91,6 +91,12 @@ public struct JSONReader {
         return strings
     }
 
+    public mutating func optionalObject(_ name: String) throws(JSONError) -> JSONObject? {
+        guard let value = optional(name) else { return nil }
+        guard let object = value.object else { throw error(at: name, "must be an object") }
+        return object
+    }
+
     /// A reader for the object `name`, or nil where there is none.
     public mutating func optionalReader(_ name: String) throws(JSONError) -> JSONReader? {
         guard let value = optional(name) else { return nil }
