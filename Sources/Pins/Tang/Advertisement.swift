@@ -9,6 +9,7 @@ struct Advertisement {
 
     let keys: KeySet
     private let signers: [JSON]
+    private let message: JSON
     /// Where it came from, for messages.
     private let place: String
 
@@ -31,7 +32,14 @@ struct Advertisement {
             throw PinError(.refused, step: "adv", detail: "\(place): not signed by every key of it that signs")
         }
         self.place = place
+        self.message = message
     }
+
+    /// S256 of each key that signs.
+    var signerThumbprints: [String] { thumbprints(.sha256) }
+
+    /// Whether `key`, which need not be one of its own, has signed it too.
+    func isSigned(by key: JSON) -> Bool { KeySet.all([key], signed: message) }
 
     /// `thp` must name a signer, wherever the advertisement came from. Without it, one that was given is trusted, and one
     /// that was fetched is what `trust` says.
@@ -45,7 +53,7 @@ struct Advertisement {
             return
         }
         guard configuration.advertisement == nil else { return }
-        let found = thumbprints(.sha256)
+        let found = signerThumbprints
         guard trust(configuration.url, found) else {
             let first = found.first ?? ""
             throw PinError(
