@@ -39,7 +39,7 @@ fails() {
 
 guest() { cvm-tee-sim run --tee snp "$@"; }
 
-[ $# -gt 0 ] || set -- cases drop-in tpm
+[ $# -gt 0 ] || set -- cases drop-in tpm change
 for cases in "$@"; do
     # shellcheck source=/dev/null
     . "Tests/EndToEnd/$cases.sh"

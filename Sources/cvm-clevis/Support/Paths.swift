@@ -31,6 +31,9 @@ enum Paths {
     /// Where signatures over PCR values are: `$CVM_CLEVIS_PCR_SIGNATURE`, else where systemd leaves them.
     static var pcrSignatures: [String] { variable("CVM_CLEVIS_PCR_SIGNATURE").map { [$0] } ?? TPM2Pin.signatureFiles }
 
+    /// `$TMPDIR`, else `/tmp`.
+    static var temporary: String { variable("TMPDIR") ?? "/tmp" }
+
     private static func variable(_ name: String) -> String? {
         guard let value = unsafe getenv(name), unsafe value.pointee != 0 else { return nil }
         return unsafe String(cString: value)

@@ -5,6 +5,7 @@ import Glibc
 import PinKit
 import PinSet
 import TPM2Pin
+import TangPin
 
 /// The pins of this program and the context they are used in.
 enum Pins {
@@ -15,8 +16,14 @@ enum Pins {
     /// The same pins; `allowingUnmeasuredBoot` accepts policies that let the host choose the initrd, `trustingTang` the keys
     /// of every tang server without a question.
     static func registry(allowingUnmeasuredBoot: Bool = false, trustingTang: Bool = false) -> PinRegistry {
+        registry(allowingUnmeasuredBoot: allowingUnmeasuredBoot, trustTang: TangTrust.decision(trustingTang))
+    }
+
+    static func registry(
+        allowingUnmeasuredBoot: Bool, trustTang: @escaping TangPin.TrustDecision
+    ) -> PinRegistry {
         PinSet.registry(
-            tpm2: tpm2, trustTang: TangTrust.decision(trustingTang), finding: { Paths.externalPins.pin(named: $0) }
+            tpm2: tpm2, trustTang: trustTang, finding: { Paths.externalPins.pin(named: $0) }
         ) { (json, _) throws(JSONError) in
             let policy = try readPolicy(json)
             guard policy.coversInitrd || allowingUnmeasuredBoot else {

@@ -28,29 +28,6 @@ struct PolicyDrawing {
         return .object(object)
     }
 
-    /// Pin and configuration as clevis lists them: `sss '{"t":2,"pins":{…}}'`.
-    func configuration(_ message: JWE) -> String {
-        guard let name = message.pin, registry.names.contains(name) else { return "unknown pin '\(message.pin ?? "")'" }
-        return "\(name) '\(members(of: message).compact)'"
-    }
-
-    /// What of a configuration stands in the header.
-    private func members(of message: JWE) -> JSON {
-        guard let threshold = threshold(of: message) else { return .object(leafMembers(of: message)) }
-        var pins: JSONObject = [:]
-        for child in threshold.children {
-            let name = child.pin ?? "?"
-            pins[name] = .array((pins[name]?.array ?? []) + [members(of: child)])
-        }
-        return ["t": .integer(Int64(threshold.needed)), "pins": .object(pins)]
-    }
-
-    private func leafMembers(of message: JWE) -> JSONObject {
-        var members: JSONObject = [:]
-        for name in ["url", "hash", "key", "pcr_bank", "pcr_ids", "policy"] { members[name] = message.parameters?[name] }
-        return members
-    }
-
     /// Draws `lines` as one branch of a tree.
     static func hang(_ lines: [String], isLast: Bool) -> [String] {
         lines.enumerated().map { index, line in

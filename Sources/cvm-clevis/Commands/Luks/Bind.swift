@@ -77,15 +77,17 @@ struct Bind: ParsableCommand {
         let configuration = try Input.configuration(config ?? words.dropFirst().first)
         let encryptor = try Pins.encryptor(named: pinName, for: configuration, in: binding)
         let uuid = try options.volume.uuid()
-        let parts = Bind.parts(pinName, binding.completing(configuration, for: pinName), binding)
+        let parts = ConfiguredPin.all(pinName, configuration, binding)
         if let bootConfig {
             let pins = Set(parts.map(\.pin))
             try BootConfigFile(bootConfig).volume(uuid: uuid).requireAcceptance(of: binding, name, pins, bootConfig)
         }
         let new = NewBinding(
             encryptor: encryptor, binding: binding, name: name, instance: Bind.instance(parts),
-            placement: NewBinding.Placement(keyslot: slot, token: token))
-        report(try bind(new, uuid), pinName, binding)
+            placement: NewBinding.Placement(keyslot: slot, token: token), config: KeptConfiguration(of: parts).json)
+        let bound = try bind(new, uuid)
+        if binding.owner != nil { try Ledger(defaults).remember(bound, in: options.volume) }
+        report(bound, pinName, binding)
     }
 
     private func bind(_ new: NewBinding, _ uuid: String) throws -> BoundVolume {
@@ -104,20 +106,8 @@ struct Bind: ParsableCommand {
         return try options.volume.bind(new, passphrase: passphrase)
     }
 
-    private typealias Part = (pin: String, configuration: JSON)
-
-    /// A pin and, where it is a threshold, those below it, each with its whole configuration.
-    private static func parts(_ pin: String, _ configuration: JSON, _ binding: Binding) -> [Part] {
-        let children = pin == "sss" ? configuration["pins"]?.object?.members ?? [] : []
-        return children.reduce(into: [(pin, configuration)]) { found, child in
-            for one in child.value.array ?? [child.value] {
-                found += parts(child.name, binding.completing(one, for: child.name), binding)
-            }
-        }
-    }
-
     /// The one VM that the policies name, if they do: the HOST_DATA it was launched with.
-    private static func instance(_ parts: [Part]) -> String? {
+    static func instance(_ parts: [ConfiguredPin]) -> String? {
         let named = Set(parts.compactMap { $0.configuration["policy"]?["host_data"]?.string })
         return named.count == 1 ? named.first : nil
     }

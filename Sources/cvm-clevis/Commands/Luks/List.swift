@@ -23,11 +23,12 @@ struct List: ParsableCommand {
     var json = false
 
     func run() throws {
-        let records = try options.bindings(Defaults())
+        let defaults = try Defaults()
+        let records = try options.bindings(defaults)
             .filter { slot == nil || $0.keyslots.contains(slot!) }
             .sorted { ($0.keyslots.first ?? -1, $0.token) < ($1.keyslots.first ?? -1, $1.token) }
         if let slot, records.isEmpty { throw Failure("\(options.device): keyslot \(slot) is no clevis binding") }
-        if json { return Console.answer(JSON.array(records.map(\.json)).canonical) }
+        if json { return Console.answer(JSON.array(records.map { $0.json(defaults) }).canonical) }
         for record in records {
             guard let message = record.message, let keyslot = record.keyslots.first else {
                 Console.warn("\(options.device): token \(record.token): \(record.problem?.description ?? "has no keyslot")")
@@ -38,18 +39,22 @@ struct List: ParsableCommand {
     }
 
     private func text(_ message: JWE, _ policy: PolicyOutline?) -> String {
-        guard pins, let policy else { return PolicyDrawing(registry: Pins.registry).configuration(message) }
+        guard pins, let policy else { return ListedConfiguration(registry: Pins.registry).text(message) }
         return policy.pins.joined(separator: " ")
     }
 }
 
 extension BindingRecord {
-    var json: JSON {
+    /// `config` is all that would make the binding again; it is missing where something of it is not known here.
+    func json(_ defaults: Defaults) -> JSON {
         var object: JSONObject = [
             "token": .integer(Int64(token)), "keyslots": .array(keyslots.map { .integer(Int64($0)) }),
             "standing": .string("\(standing)"),
         ]
-        if let message { object["policy"] = PolicyDrawing(registry: Pins.registry).json(message) }
+        if let message {
+            object["policy"] = PolicyDrawing(registry: Pins.registry).json(message)
+            object["config"] = try? RestoredConfiguration(self, defaults).configuration(of: message)
+        }
         if let seal {
             object["id"] = .string(seal.id)
             object["iat"] = .integer(seal.issuedAt)

@@ -4,9 +4,10 @@ import LUKS
 
 struct Repair: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Remove what an interrupted bind or unbind left behind.",
+        abstract: "Bring a volume to where it was before an interrupted change, or after it.",
         discussion: """
-            A finished binding is never touched. Nothing is finished either: bind again.
+            What was not finished is removed, and never signed: bind again. Of an edit or a regen one binding is left, the old or
+            the new. Other bindings are not touched.
 
             Example:
               cvm-clevis luks repair -d disk.img
@@ -15,11 +16,11 @@ struct Repair: ParsableCommand {
     @OptionGroup var options: VolumeOptions
 
     func run() throws {
-        let removed = try options.volume.repair()
-        guard !removed.isEmpty else { return Console.say("\(options.device): nothing was left behind") }
-        for binding in removed {
+        let left = try options.volume.repair()
+        guard !left.isEmpty else { return Console.say("\(options.device): nothing was left behind") }
+        for binding in left {
             let keyslots = binding.keyslots.map { ", keyslot \($0)" }.joined()
-            Console.say("\(options.device): removed token \(binding.token)\(keyslots): a binding that was not finished")
+            Console.say("\(options.device): removed token \(binding.token)\(keyslots): what an interrupted change left")
         }
     }
 }
