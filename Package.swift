@@ -49,6 +49,8 @@ let package = Package(
         .target(name: "LUKS", dependencies: ["PinKit", "CCryptsetup"], swiftSettings: strict),
 
         // Pins: a target each, so that the build checks who may import what.
+        .target(
+            name: "FilePin", dependencies: ["FileIO", "PinKit"], path: "Sources/Pins/File", swiftSettings: strict),
         .target(name: "NullPin", dependencies: ["PinKit"], path: "Sources/Pins/Null", swiftSettings: strict),
         .target(name: "SSSPin", dependencies: ["PinKit", "COpenSSL"], path: "Sources/Pins/SSS", swiftSettings: strict),
         .target(
@@ -64,7 +66,7 @@ let package = Package(
             name: "ExternalPin", dependencies: ["PinKit", "CSpawn"], path: "Sources/Pins/External", swiftSettings: strict),
         .target(
             name: "PinSet",
-            dependencies: ["AttestPin", "BrokerProtocol", "NullPin", "PinKit", "SSSPin", "TPM2Pin", "TangPin"],
+            dependencies: ["AttestPin", "BrokerProtocol", "FilePin", "NullPin", "PinKit", "SSSPin", "TPM2Pin", "TangPin"],
             path: "Sources/Pins/Registry", swiftSettings: strict),
 
         // Programs.
@@ -161,6 +163,8 @@ let package = Package(
         .testTarget(
             name: "ExternalPinTests", dependencies: ["ExternalPin", "MemoryScan", "NullPin", "PinKit", "SSSPin"],
             swiftSettings: strict),
+        .testTarget(
+            name: "FilePinTests", dependencies: ["FileIO", "FilePin", "PinKit", "SSSPin"], swiftSettings: strict),
         .testTarget(
             name: "DiagnosisTests",
             dependencies: ["BrokerProtocol", "Diagnosis", "LUKS", "NullPin", "PinKit", "SSSPin", "TangPin", "TangServer"],

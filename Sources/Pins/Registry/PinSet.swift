@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import AttestPin
 internal import BrokerProtocol
+internal import FilePin
 internal import NullPin
 public import PinKit
 internal import SSSPin
@@ -21,6 +22,7 @@ public enum PinSet {
         finding find: @escaping PinRegistry.Finder = { _ in nil }, readPolicy: @escaping AttestPin.PolicyReader
     ) -> PinRegistry {
         PinRegistry(
-            [NullPin(), SSSPin(), AttestPin(.snp, readPolicy: readPolicy), TangPin(trust: trustTang), tpm2], finding: find)
+            [NullPin(), SSSPin(), FilePin(), AttestPin(.snp, readPolicy: readPolicy), TangPin(trust: trustTang), tpm2],
+            finding: find)
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-package import PinKit
 
-/// What clevis seals: the content key as the text of a JWK and a newline. It never becomes a String.
+/// A content key as clevis keeps it in a TPM or a file: the text of a JWK and a newline. It never becomes a String.
 package enum KeyText {
     private static let head = Array(#"{"alg":"A256GCM","k":""#.utf8)
     private static let tail = Array("\",\"key_ops\":[\"encrypt\",\"decrypt\"],\"kty\":\"oct\"}\n".utf8)
@@ -21,7 +20,7 @@ package enum KeyText {
             return unsafe SecretBytes(decodingBase64URL: UnsafeRawBufferPointer(rebasing: text[start..<start + length]))
         }
         guard let key else {
-            throw PinError(.malformed, step: "read the unsealed key", detail: "it is no JWK with 32 bytes in k")
+            throw PinError(.malformed, step: "read the key", detail: "it is no JWK with 32 bytes in k")
         }
         return key
     }
