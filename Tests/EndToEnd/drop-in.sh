@@ -110,6 +110,30 @@ expect "and changes nothing" sh -c "cvm-clevis luks list -d '$disk' -s 5"
 expect "a yes is a yes" typing y "cvm-clevis luks unbind -d '$disk' -s 5"
 reject "what is not bound is not unbound" 'keyslot 5 is no clevis binding' cvm-clevis luks unbind -d "$disk" -s 5 -f
 
+note "rotated keys"
+disk=$work/rotated.img
+make_image "$disk" "$passphrase" >/dev/null
+start_tang third
+cvm-clevis luks bind -y -d "$disk" -k "$passphrase" sss "{\"t\":1,\"pins\":{\"tang\":[{\"url\":\"$first\"},{\"url\":\"$TANG_URL\"}]}}" \
+    2>/dev/null
+expect "nothing is to report" cvm-clevis luks report -d "$disk" -s 1
+expect "and nothing is said" test ! -s "$work/out"
+reject "a keyslot without a binding" 'keyslot 0 is no clevis binding' cvm-clevis luks report -d "$disk" -s 0
+rotate_tang third
+clevis luks report -q -d "$disk" -s 1 | grep '^  ' | sort >"$work/stock-report" || true
+cvm-clevis luks report -q -d "$disk" -s 1 >"$work/report" && die "rotated keys are not status 0"
+expect "the keys are those that clevis reports" sh -c "grep '^  ' '$work/report' | sort | cmp - '$work/stock-report'"
+expect "two of them" test "$(wc -l <"$work/stock-report")" = 2
+typing n "cvm-clevis luks report -d '$disk' -s 1" >"$work/said" && die "a no was taken for a yes"
+expect "a no on the terminal changes nothing" grep -q 'Make the binding anew' "$work/said"
+expect "the binding is made anew" setsid -w cvm-clevis luks report -r -d "$disk" -s 1
+expect "and there is nothing to report any more" cvm-clevis luks report -d "$disk" -s 1
+expect "to clevis neither" clevis luks report -q -d "$disk" -s 1
+expect "which opens it" clevis luks unlock -d "$disk" -t 1
+kill "$TANG_PID"
+reject "a server that is not there" "sss\[1\].tang: unavailable: adv: $TANG_URL/adv/" \
+    cvm-clevis luks report -d "$disk" -s 1
+
 note "servers that never answer"
 curl -s "$first/adv/" >"$work/first.adv"
 silent="{\"url\":\"$SILENT_URL\",\"adv\":\"$work/first.adv\"}"

@@ -7,8 +7,8 @@ struct Luks: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bind LUKS2 volumes to pins, and open them. Block devices and plain image files alike.",
         subcommands: [
-            Bind.self, Unlock.self, Pass.self, List.self, Tree.self, Check.self, Edit.self, Regen.self, Sign.self,
-            Unbind.self, Repair.self,
+            Bind.self, Unlock.self, Pass.self, List.self, Tree.self, Check.self, Report.self, Edit.self, Regen.self,
+            Sign.self, Unbind.self, Repair.self,
         ])
 }
 
