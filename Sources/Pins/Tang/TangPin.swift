@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import HTTPClient
 public import PinKit
 
 /// A secret that comes back where a tang server can be reached: on the right network.
@@ -26,13 +27,17 @@ public struct TangPin: Pin {
     /// Asks the server once. What it sees is a random point.
     public func decrypt(_ message: JWE, in run: Run) throws(PinError) -> SecretBytes {
         let header = try TangHeader(message)
+        // Opening libcurl takes about as long as the points that can be computed without the server's answer.
+        HTTPClient.preload()
         let ephemeral = try message.ephemeralPoint()
         let blinding = try OneTimeKey.generate(on: ephemeral.curve)
+        let blinded = try blinding.blind(ephemeral)
+        let mask = try blinding.multiply(header.serverKey)
         let server = try TangServer(url: header.url, deadline: run.deadline)
-        let answer = try server.recover(try blinding.blind(ephemeral), with: header.keyID)
+        let answer = try server.recover(blinded, with: header.keyID)
         let shared: SecretPoint
         do throws(PinError) {
-            shared = try blinding.multiply(header.serverKey).subtracted(from: answer)
+            shared = try mask.subtracted(from: answer)
         } catch {
             throw PinError(error.code, step: "rec", detail: "\(header.url): \(error.detail)")
         }
