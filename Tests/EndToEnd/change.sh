@@ -22,6 +22,25 @@ reject_loud() {
 }
 same() { [ "$1" = "$2" ] || { printf 'first:  %s\nsecond: %s\n' "$1" "$2" >&2; return 1; }; }
 
+note "lists"
+listed=$work/listed.img
+make_image "$listed" "$passphrase" --luks2-metadata-size 64k >/dev/null
+pcrs='{"pcr_bank":"sha256","pcr_ids":"16,7"}'
+expect "clevis binds to tang" clevis luks bind -y -f -k "$passphrase" -d "$listed" tang "$tang"
+expect "and to tpm2" clevis luks bind -y -f -k "$passphrase" -d "$listed" tpm2 "$pcrs"
+expect "and to thresholds" clevis luks bind -y -f -k "$passphrase" -d "$listed" sss \
+    "{\"t\":2,\"pins\":{\"tpm2\":$pcrs,\"sss\":{\"t\":1,\"pins\":{\"tang\":$tang}},\"tang\":[$tang,$tang]}}"
+# Without a resource manager stock clevis' sessions stay in the TPM, which has room for three.
+tpm2_flushcontext --loaded-session
+expect "we bind to tang" cvm-clevis luks bind -y -k "$passphrase" -d "$listed" tang "$tang"
+expect "and to tpm2" cvm-clevis luks bind -k "$passphrase" -d "$listed" tpm2 "$pcrs"
+expect "and to a threshold" cvm-clevis luks bind -y -k "$passphrase" -d "$listed" sss \
+    "{\"t\":1,\"pins\":{\"tpm2\":{},\"tang\":[$tang]}}"
+clevis luks list -d "$listed" >"$work/theirs"
+cvm-clevis luks list -d "$listed" >"$work/ours"
+expect "clevis and we list six bindings, byte for byte alike" cmp "$work/theirs" "$work/ours"
+expect "there are six" same 6 "$(wc -l <"$work/ours")"
+
 note "regen loses nothing"
 digest=$(head -c 32 /dev/zero | basenc --base64url -w0 | tr -d =)
 nested="{\"t\":2,\"pins\":{\"snp-attest\":{},\"sss\":[{\"t\":1,\"pins\":{\"tang\":[$tang],\"null\":{}}},

@@ -52,6 +52,8 @@ import Testing
             #expect(try image.metadata()["keyslots"]?.object?.names.count == 2, "write \(write)")
             #expect(try image.volume.repair() == [], "write \(write)")
             try owner.unlock(image)
+            // Work on it goes on; not after every write, which would take as long again.
+            guard write.isMultiple(of: 5) else { return }
             let next = try owner.newBinding("null")
             let message = try #require(after[0].message)
             _ = try image.volume.replace(

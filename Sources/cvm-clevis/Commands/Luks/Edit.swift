@@ -62,6 +62,9 @@ struct Edit: ParsableCommand {
 
     private func changed(_ rebinding: Rebinding, from old: JSON?) throws -> JSON {
         if let config { return try Input.configuration(config) }
+        if rebinding.record.standing != .verified {
+            Console.warn("the binding is not signed: read every word of it, since anybody may have written it")
+        }
         // Once more, for the reason why it is not known.
         return try Editor.edit(old ?? rebinding.configuration())
     }
