@@ -73,7 +73,8 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "Attestation", "Diagnosis", "ExternalPin", "FileIO", "LUKS", "PinKit", "PinSet", "TPM2Pin", "TangPin",
+                "Attestation", "Diagnosis", "ExternalPin", "FileIO", "LaunchMeasurement", "LUKS", "PinKit", "PinSet",
+                "TPM2Pin", "TangPin",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -87,6 +88,10 @@ let package = Package(
         .target(
             name: "Diagnosis", dependencies: ["BrokerProtocol", "HTTPClient", "LUKS", "PinKit", "TPM2Pin", "TangPin"],
             swiftSettings: strict),
+
+        // What reports will say of a guest, computed before it is launched.
+        .target(
+            name: "LaunchMeasurement", dependencies: ["COpenSSL", "FileIO", "PinKit"], swiftSettings: strict),
 
         // The simulated platform: linked into nothing that is shipped.
         .target(name: "TEESimulator", dependencies: ["PinKit", "TEE", "CFUSE", "COpenSSL"], swiftSettings: strict),
@@ -141,6 +146,8 @@ let package = Package(
         .testTarget(
             name: "AttestationTests",
             dependencies: ["Attestation", "PinKit", "TEE", "COpenSSL", "FileIO", "EvidenceVectors"], swiftSettings: strict),
+        .testTarget(
+            name: "LaunchMeasurementTests", dependencies: ["LaunchMeasurement", "PinKit"], swiftSettings: strict),
         .testTarget(name: "FileIOTests", dependencies: ["FileIO", "PinKit"], swiftSettings: strict),
         .testTarget(
             name: "LUKSTests", dependencies: ["FileIO", "LUKS", "NullPin", "PinKit", "SSSPin", "luks-bind-crash"],

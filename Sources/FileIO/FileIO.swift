@@ -24,6 +24,17 @@ public enum FileIO {
         }
     }
 
+    /// A file of any size, piece by piece, none of which is kept.
+    public static func read(_ path: String, pieces body: (UnsafeRawBufferPointer) -> Void) throws(FileError) {
+        let file = try FileDescriptor(opening: path, O_RDONLY, name: path)
+        var piece = [UInt8](repeating: 0, count: 256 << 10)
+        while true {
+            let count = try unsafe readSome(file.number, into: &piece, count: piece.count, name: path)
+            if count == 0 { return }
+            unsafe piece.withUnsafeBytes { unsafe body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        }
+    }
+
     /// The whole of a file that holds a key.
     public static func readSecret(_ path: String, limit: Int) throws(FileError) -> SecretBytes {
         let file = try FileDescriptor(opening: path, O_RDONLY, name: path)

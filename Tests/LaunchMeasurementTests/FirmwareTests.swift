@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+import LaunchMeasurement
+import PinKit
+import Testing
+
+@Suite struct FirmwareTests {
+    static func measure(_ bytes: [UInt8], boot: DirectBoot? = nil) throws -> [UInt8] {
+        try SNPLaunch(firmware: Firmware(bytes), boot: boot, processors: 2, type: VCPUType(named: "EPYC-v4")).measurement()
+    }
+
+    @Test func `an image without metadata is measured as it is, and says that it has none`() throws {
+        let bytes = [UInt8](repeating: 0, count: 4096)
+        #expect(try !Firmware(bytes).hasSEVMetadata)
+        let launch = SNPLaunch(firmware: try Firmware(bytes), processors: 1, type: try VCPUType(named: "EPYC"))
+        #expect(try launch.steps().map(\.part) == ["firmware", "processor 0"])
+        #expect(try Firmware(FirmwareDraft.amdSev.bytes).hasSEVMetadata)
+    }
+
+    @Test func `a kernel is refused where the firmware would not check it`() throws {
+        var draft = FirmwareDraft.amdSev
+        draft.sections.removeAll { $0.type == 0x10 }
+        #expect(throws: MeasurementError.self) { try Self.measure(draft.bytes, boot: GoldenTests.nothing) }
+        draft = .amdSev
+        draft.entries.removeAll { $0.guid == FirmwareDraft.hashTable }
+        #expect(throws: MeasurementError.self) { try Self.measure(draft.bytes, boot: GoldenTests.nothing) }
+        #expect(throws: MeasurementError.self) {
+            try SEVLaunch(firmware: Firmware(draft.bytes), boot: GoldenTests.nothing).measurement()
+        }
+    }
+
+    @Test func `hashes that do not fit their page are refused`() {
+        var draft = FirmwareDraft.amdSev
+        draft.entries = draft.entries.map { entry in
+            entry.guid == FirmwareDraft.hashTable ? (entry.guid, FirmwareDraft.word(0x810f80)) : entry
+        }
+        #expect(throws: MeasurementError.self) { try Self.measure(draft.bytes, boot: GoldenTests.nothing) }
+    }
+
+    @Test func `sections of unknown types, of parts of pages or without end are refused`() {
+        let bad: [FirmwareDraft.Section] = [
+            .init(address: 0x820000, size: 0x1000, type: 9), .init(address: 0x820000, size: 0x1001, type: 1),
+            .init(address: 0x820001, size: 0x1000, type: 1), .init(address: 0, size: 0xffff_f000, type: 1),
+            .init(address: 0x820000, size: 0x2000, type: 2), .init(address: 0x820000, size: 0, type: 3),
+        ]
+        for section in bad {
+            var draft = FirmwareDraft.amdSev
+            draft.sections.append(section)
+            #expect(throws: MeasurementError.self) { try Self.measure(draft.bytes) }
+        }
+    }
+
+    @Test func `a table that names something twice is refused`() {
+        var draft = FirmwareDraft.amdSev
+        draft.entries.append(draft.entries[0])
+        #expect(throws: MeasurementError.self) { try Firmware(draft.bytes) }
+    }
+
+    @Test func `no change of a byte of table or metadata makes it crash`() throws {
+        let bytes = FirmwareDraft.amdSev.bytes
+        let tableStart = bytes.count - 32 - 110
+        for index in Array(0..<100) + Array(tableStart..<bytes.count) {
+            for value: UInt8 in [0x00, 0x01, 0x7f, 0x80, 0xff] {
+                var changed = bytes
+                changed[index] = value
+                _ = try? Self.measure(changed, boot: GoldenTests.nothing)
+            }
+        }
+        for count in [0, 1, 17, 18, 31, 32, 49, 50, 51, 4095] { _ = try? Firmware(Array(bytes.suffix(count))) }
+    }
+
+    @Test func `without kernel and processors SEV measures the file`() throws {
+        let bytes = FirmwareDraft.amdSev.bytes
+        #expect(try SEVLaunch(firmware: Firmware(bytes)).measurement() == Digest.sha256(bytes))
+    }
+
+    @Test func `numbers of processors that no machine has are refused`() throws {
+        for count in [0, -1, 4097] {
+            let launch = SNPLaunch(
+                firmware: try Firmware(FirmwareDraft.amdSev.bytes), processors: count, type: try VCPUType(named: "EPYC"))
+            #expect(throws: MeasurementError.self) { try launch.measurement() }
+        }
+    }
+
+    @Test(arguments: [
+        ("EPYC-v4", 0x800f12), ("EPYC-Rome", 0x830f10), ("EPYC-Milan-v2", 0xa00f11), ("EPYC-Genoa", 0xa10f10),
+        ("EPYC-Turin", 0xb00f00), ("0x123", 0x123),
+    ])
+    func `a type has its processors' signature`(name: String, signature: UInt32) throws {
+        #expect(try VCPUType(named: name).signature == signature)
+    }
+}
