@@ -103,12 +103,15 @@ private func decrypt(_ message: JWE) throws -> String {
         #expect(throws: PinError(.malformed)) { _ = try SSSPin().threshold(of: message) }
     }
 
-    @Test func `recovering leaves no piece of the secret in memory`() throws {
+    @Test(
+        arguments: [
+            ("null", [:]), ("sss", ["t": 2, "pins": ["null": [:], "sss": ["pins": ["null": [[:], [:]]]]]]),
+        ] as [(String, JSON)])
+    func `recovering leaves no piece of the secret in memory`(pin: String, policy: JSON) throws {
         let canary = try Canary()
         for _ in 0..<8 {
             let binding = try Binding(issuedAt: 0, owner: nil, registry: registry)
-            let policy: JSON = ["t": 2, "pins": ["null": [:], "sss": ["pins": ["null": [[:], [:]]]]]]
-            let encryptor = try registry.encryptor(named: "sss", for: policy, in: binding)
+            let encryptor = try registry.encryptor(named: pin, for: policy, in: binding)
             let message = try encryptor.encrypt(canary.reveal())
             let recovered = try PolicyWalk(registry: registry, deadline: .after(seconds: 10)).recover(message)
             let isEqual = recovered.equals(canary.reveal())
