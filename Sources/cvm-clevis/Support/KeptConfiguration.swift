@@ -16,7 +16,7 @@ struct KeptConfiguration {
 
     private mutating func keep(_ part: ConfiguredPin) {
         switch part.pin {
-        case "sss", "tang", "null": break
+        case "sss", "tang", "null", "file": break
         case "tpm2":
             guard let digest = part.configuration["pcr_digest"] else { break }
             members[part.place] = ["pcr_digest": digest]

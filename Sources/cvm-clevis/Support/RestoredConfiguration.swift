@@ -56,6 +56,7 @@ struct RestoredConfiguration {
         switch name {
         case "null": return header["jwk"] == nil ? ["fail": true] : [:]
         case "tang": return try header.members("url", of: name)
+        case "file": return try header.members("name", of: name)
         case "tpm2":
             return header.members.reduce(into: [:]) { members, member in
                 if !["jwk_pub", "jwk_priv", "name"].contains(member.name) { members[member.name] = member.value }
