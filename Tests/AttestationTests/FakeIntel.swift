@@ -13,7 +13,7 @@ struct FakeIntel {
     var qeReport: [UInt8]
     var qeAuthentication = [UInt8](0..<32)
     var qeVendor = Hex.decode("939a7233f79c4ca9940a0db3957f0607")!
-    var attestationKey = TestKey.attestation
+    var attestationPoint = TestKey.attestation.point
     var quoteSigner = TestKey.attestation
     var qeSigner = TestKey.pck
     /// Whether the QE report is about the attestation key.
@@ -86,14 +86,14 @@ struct FakeIntel {
 
     func quote() -> [UInt8] {
         var qe = qeReport
-        let key = (isBound ? attestationKey : TestKey.p256).point
+        let key = isBound ? attestationPoint : TestKey.p256.point
         let binding = Digest.sha256(key + qeAuthentication)
         if TDXField.qeReportData.bytes(of: qe).allSatisfy({ $0 == 0 }) {
             TDXField.qeReportData.put(binding + [UInt8](repeating: 0, count: 32), into: &qe)
         }
         let signed = TDXQuote.signedBytes(of: TDReport(report)!, version: version, vendor: qeVendor)
         let signature = TDXQuoteSignature(
-            signature: quoteSigner.signES256(signed), attestationKey: attestationKey.point, qeReport: QEReport(qe)!,
+            signature: quoteSigner.signES256(signed), attestationKey: attestationPoint, qeReport: QEReport(qe)!,
             qeReportSignature: qeSigner.signES256(qe), qeAuthentication: qeAuthentication, certificates: chain() + [0])
         return TDXQuote.encode(signed: signed, signature: signature) + [UInt8](repeating: 0, count: padding)
     }

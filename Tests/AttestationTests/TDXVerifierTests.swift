@@ -64,10 +64,12 @@ private struct Flaw: Sendable, CustomTestStringConvertible {
             $0.isBound = false
         },
         Flaw("something behind the binding", "not the one that the QE report is about") {
-            let binding = Digest.sha256($0.attestationKey.point + $0.qeAuthentication)
+            let binding = Digest.sha256($0.attestationPoint + $0.qeAuthentication)
             TDXField.qeReportData.put(binding + [1] + [UInt8](repeating: 0, count: 31), into: &$0.qeReport)
         },
         Flaw("QE report signed by another key", "QE report signature: not by the key of the PCK") { $0.qeSigner = .ca },
+        Flaw("an attestation key that is no point", "not a point on P-256") { $0.attestationPoint = [UInt8](1...64) },
+        Flaw("XFAM without SSE", "XFAM is 0x1") { $0[.xfam] = [1, 0, 0, 0, 0, 0, 0, 0] },
         Flaw("another QE vendor", "its vendor is 00") { $0.qeVendor = [UInt8](repeating: 0, count: 16) },
     ]
 
@@ -274,6 +276,18 @@ private struct Flaw: Sendable, CustomTestStringConvertible {
         #expect(try later.verify(quote: old.quote(), at: FakeIntel.now).tcbEvaluation == 18)
         #expect(try later.verify(quote: old.quote(), at: next).tcbEvaluation == 19)
         #expect(throws: EvidenceError(.unavailable)) { try later.verify(quote: old.quote(), at: next + 11) }
+    }
+
+    @Test func `a key that was seen before vouches for what it signed only`() throws {
+        let verifier = try FakeIntel().verifier()
+        var intel = FakeIntel()
+        #expect(throws: Never.self) { try verifier.verify(quote: intel.quote(), at: FakeIntel.now) }
+        let good = try TDXQuote(parsing: intel.quote())
+        intel[.mrTD] = [UInt8](repeating: 1, count: 48)
+        let signed = TDXQuote.signedBytes(of: try #require(TDReport(intel.report)), version: 4, vendor: intel.qeVendor)
+        let forged = TDXQuote.encode(signed: signed, signature: good.signature)
+        let error = #expect(throws: EvidenceError(.refused)) { try verifier.verify(quote: forged, at: FakeIntel.now) }
+        #expect(error?.step == "quote signature")
     }
 
     @Test func `a chain that was seen before is judged anew by date`() throws {

@@ -2,7 +2,7 @@
 internal import PinKit
 internal import TEE
 
-/// A PCK certificate whose chain holds. Not yet judged: dates, revocation, and the quote.
+/// A PCK certificate whose chain holds. Not yet judged: dates, revocation, and what the key signed.
 struct PCKEndorsement: Sendable {
     let certificate: Certificate
     /// SHA-256 of the certificate.
@@ -40,26 +40,6 @@ struct PCKEndorsement: Sendable {
             .certificate(certificate.subject, certificate.validity), .certificate(authority.name, authority.validity),
             .certificate(root.authority.name, root.authority.validity),
         ]
-    }
-
-    /// That this key signed the quoting enclave's report, that the report is over the attestation key, and that this key
-    /// signed the quote.
-    func check(_ quote: TDXQuote) throws(EvidenceError) {
-        let signature = quote.signature
-        guard quote.qeVendor == IntelFigures.qeVendor else {
-            throw EvidenceError(
-                .refused, step: "quoting enclave", detail: "its vendor is \(Hex.encode(quote.qeVendor)), not Intel")
-        }
-        guard certificate.verifiesES256(signature.qeReportSignature, over: signature.qeReport.raw) else {
-            throw EvidenceError(.refused, step: "QE report signature", detail: "not by the key of the PCK certificate")
-        }
-        let binding = Digest.sha256(signature.attestationKey + signature.qeAuthentication)
-        guard signature.qeReport.reportData == binding + [UInt8](repeating: 0, count: 32) else {
-            throw EvidenceError(.refused, step: "attestation key", detail: "not the one that the QE report is about")
-        }
-        guard P256.verifies(signature.signature, by: signature.attestationKey, over: quote.signedBytes) else {
-            throw EvidenceError(.refused, step: "quote signature", detail: "not by the attestation key")
-        }
     }
 
     /// That neither the certificate nor its CA's is revoked by those lists.

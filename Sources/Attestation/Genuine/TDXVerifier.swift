@@ -6,15 +6,15 @@ public import TEE
 /// Says whether a TDX quote is genuine: made by Intel's quoting enclave on a platform that Intel knows, about the guest that
 /// it states.
 ///
-/// Verifies its collateral once, and remembers the PCK chains that held, so that a second quote of the same platform costs
-/// two P-256 signatures. Dates are checked each time. Thread-safe; make a new one for new collateral.
+/// Verifies its collateral once, and remembers attestation keys that are vouched for, so that a second quote with the same key
+/// costs one P-256 signature. Dates are checked each time. Thread-safe; make a new one for new collateral.
 public final class TDXVerifier: Sendable {
     private let anchors: TDXTrustAnchors
     /// The best first: the highest evaluation number, then the newest.
     private let collateral: [VerifiedCollateral]
-    private let known = Mutex<[[UInt8]: PCKEndorsement]>([:])
+    private let known = Mutex<[[UInt8]: AttestationKey]>([:])
 
-    /// Some 8 KiB each. All are forgotten when there are more.
+    /// Some 10 KiB each. All are forgotten when there are more.
     static let maximumKnown = 4096
 
     /// `collateral`: any number of sets, also several for the same platforms, of which the best that is valid is taken.
@@ -47,12 +47,12 @@ public final class TDXVerifier: Sendable {
         quote bytes: [UInt8], eventLog: [UInt8]? = nil, at seconds: Int64
     ) throws(EvidenceError) -> GenuineTDX {
         let quote = try TDXQuote(parsing: bytes)
-        let endorsement = try endorsement(by: quote.signature.certificates)
-        try endorsement.check(quote)
+        let key = try attestationKey(of: quote)
+        try key.check(quote)
         let log = try eventLog.map { (bytes) throws(EvidenceError) in try Self.log(bytes, of: quote.report) }
-        let collateral = try collateral(for: endorsement, at: seconds)
-        try endorsement.check(collateral)
-        return try GenuineTDX(quote, endorsement, collateral, eventLog: log)
+        let collateral = try collateral(for: key.endorsement, at: seconds)
+        try key.endorsement.check(collateral)
+        return try GenuineTDX(quote, key.endorsement, collateral, eventLog: log)
     }
 
     private static func log(_ bytes: [UInt8], of report: TDReport) throws(EvidenceError) -> EventLog {
@@ -65,15 +65,15 @@ public final class TDXVerifier: Sendable {
         return log
     }
 
-    private func endorsement(by chain: [UInt8]) throws(EvidenceError) -> PCKEndorsement {
-        let name = Digest.sha256(chain)
-        if let endorsement = known.withLock({ $0[name] }) { return endorsement }
-        let endorsement = try PCKEndorsement(chain, anchors: anchors)
+    private func attestationKey(of quote: TDXQuote) throws(EvidenceError) -> AttestationKey {
+        let name = Digest.sha256(quote.certification)
+        if let key = known.withLock({ $0[name] }) { return key }
+        let key = try AttestationKey(quote.signature, anchors: anchors)
         known.withLock { known in
             if known.count >= Self.maximumKnown { known.removeAll() }
-            known[name] = endorsement
+            known[name] = key
         }
-        return endorsement
+        return key
     }
 
     /// The best set for that platform; one that is valid then, if there is one.

@@ -18,6 +18,9 @@ public struct TDXQuote: Sendable, Equatable {
 
     /// What the signature covers: header and report.
     public var signedBytes: [UInt8] { Array(raw.prefix(signedCount)) }
+    /// All that stands behind the quote's own signature: the attestation key and what is to make it believed. The same in
+    /// every quote that is signed with that key.
+    package var certification: [UInt8] { Array(raw.dropFirst(signedCount + 4 + 64)) }
     /// 16 bytes: who made the quoting enclave.
     public var qeVendor: [UInt8] { TDXField.qeVendor.bytes(of: raw) }
 
