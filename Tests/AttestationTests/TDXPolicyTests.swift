@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Attestation
+import EvidenceVectors
+import FileIO
 import PinKit
 import TEE
 import Testing
@@ -208,6 +210,27 @@ private struct Demand: Sendable, CustomTestStringConvertible {
         let error = #expect(throws: JSONError.self) { try TDXPolicy(json: JSON(parsing: text)) }
         #expect(error.map { "\($0)".contains(problem) } == true, "\(String(describing: error))")
     }
+
+    @Test func `the schema names the members that are written, and no others`() throws {
+        let schema = try JSON(parsing: FileIO.read("\(Self.specification)/tdx-policy.schema.json", limit: 1 << 16))
+        let names = try #require(JSON(parsing: Self.full).object).names.sorted()
+        #expect(schema["properties"]?.object?.names.sorted() == names)
+        let event = schema["properties"]?["events"]?["items"]?["properties"]
+        #expect(event?.object?.names.sorted() == ["digest", "rtmr", "type"])
+    }
+
+    @Test func `the specification's example is a policy`() throws {
+        let text = String(
+            decoding: try FileIO.read("\(Self.specification)/tdx-policy.md", limit: 1 << 16), as: UTF8.self)
+        let example = text.split(separator: "```", omittingEmptySubsequences: false).map(String.init).first {
+            $0.contains("{")
+        }
+        let policy = try TDXPolicy(json: JSON(parsing: try #require(example)))
+        #expect(policy.advisories == ["INTEL-SA-00828"] && policy.rtmrs[3] == [[UInt8](repeating: 0, count: 48)])
+        #expect(policy.tcbStatuses == [.upToDate, .swHardeningNeeded] && policy.covers == .everything)
+    }
+
+    private static let specification = "\(Vectors.own)/../../docs/spec"
 
     @Test func `the strictest policy accepts its example, and no other guest`() throws {
         var intel = FakeIntel()
