@@ -22,7 +22,9 @@ struct BindingRules {
     let device: String
 
     func bindings() -> [CheckedBinding] {
-        header.tokens.sorted { $0.key < $1.key }.compactMap { number, json in
+        let unfinished = header.unfinishedTokens
+        return header.tokens.sorted { $0.key < $1.key }.compactMap { number, json in
+            guard !unfinished.contains(number) else { return orphan(number) }
             do throws(LUKSError) {
                 return try ClevisToken(json).map { check($0, number) }
             } catch {
@@ -35,7 +37,7 @@ struct BindingRules {
 
     private func check(_ token: ClevisToken, _ number: Int) -> CheckedBinding {
         guard let keyslot = token.keyslots.first, header.keyslots[keyslot] != nil else {
-            return orphan(number, "it belongs to no keyslot: a bind or unbind was interrupted")
+            return orphan(number)
         }
         do throws(LUKSError) {
             let policy = try readPolicy(token)
@@ -50,7 +52,8 @@ struct BindingRules {
         }
     }
 
-    private func orphan(_ number: Int, _ text: String) -> CheckedBinding {
+    private func orphan(_ number: Int) -> CheckedBinding {
+        let text = "it is what an interrupted change of a binding left"
         let finding = Finding(
             .warning, .orphanedToken, at: "token \(number)", text, remedy: "cvm-clevis luks repair -d \(device)")
         return CheckedBinding(number: number, keyslot: -1, findings: [finding], policy: nil)

@@ -50,6 +50,13 @@ extension Volume {
     }
 }
 
+extension Header {
+    /// Tokens that an interrupted change left, in order: what a repair acts on.
+    package var unfinishedTokens: [Int] {
+        tokens.filter { (try? ClevisToken($0.value))?.isUnfinished == true || PendingToken($0.value) != nil }.keys.sorted()
+    }
+}
+
 extension ClevisToken {
     /// Whether it is one of the states between the writes of a bind.
     fileprivate var isUnfinished: Bool { keyslots.isEmpty || seal?.signature == Seal.unsigned }
