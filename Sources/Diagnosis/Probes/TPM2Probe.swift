@@ -14,7 +14,8 @@ package struct TPM2Probe: Probe {
         guard !found.isEmpty else { return [Finding(.ok, .pin, "the TPM would give its secret back")] }
         return found.map { finding in
             switch finding.severity {
-            case .failure: Finding(.fails, .tpm, finding.text, remedy: "bind anew once the PCRs are as they will be at boot")
+            case .failure:
+                Finding(.fails, .tpm, finding.text, remedy: "see to the TPM, or bind anew with PCRs as they will be at boot")
             case .warning: Finding(.warning, .tpm, finding.text, remedy: "see to it before the next boot")
             }
         }
