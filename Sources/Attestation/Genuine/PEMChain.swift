@@ -22,22 +22,20 @@ enum PEMChain {
 
     private static func blocks(of text: ArraySlice<UInt8>) -> [[UInt8]]? {
         var blocks: [[UInt8]] = []
-        var content: [UInt8]?
+        var content: [UInt8] = []
+        var isOpen = false
         for var line in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             if line.last == UInt8(ascii: "\r") { line.removeLast() }
-            if let soFar = content {
-                guard line.elementsEqual(end) else {
-                    content = soFar + line
-                    continue
-                }
-                guard let der = Base64.decode(String(decoding: soFar, as: UTF8.self)) else { return nil }
+            switch (isOpen, line.elementsEqual(isOpen ? end : begin)) {
+            case (false, true): (isOpen, content) = (true, [])
+            case (false, false): guard line.isEmpty else { return nil }
+            case (true, false): content += line
+            case (true, true):
+                guard let der = Base64.decode(String(decoding: content, as: UTF8.self)) else { return nil }
                 blocks.append(der)
-                content = nil
-            } else if !line.isEmpty {
-                guard line.elementsEqual(begin) else { return nil }
-                content = []
+                isOpen = false
             }
         }
-        return content == nil ? blocks : nil
+        return isOpen ? nil : blocks
     }
 }
