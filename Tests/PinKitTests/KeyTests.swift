@@ -62,4 +62,13 @@ import Testing
         #expect(try PublicKey(jwk: .object(jwk)).thumbprint == plain)
         #expect(plain == "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U")
     }
+
+    /// RFC 5869, appendix A.1.
+    @Test func `HKDF gives the bytes of its RFC`() throws {
+        let secret = SecretBytes(copyingPublic: [UInt8](repeating: 0x0b, count: 22))
+        let key = try secret.hkdf(salt: Array(0...12), info: Array(0xf0...0xf9), count: 42)
+        let expected = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
+        let isTheirs = key.equals(SecretBytes(copyingPublic: Hex.decode(expected)!))
+        #expect(isTheirs)
+    }
 }
