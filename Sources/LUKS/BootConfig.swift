@@ -20,24 +20,26 @@ public struct BootConfig: Sendable, Equatable {
         public let owner: PublicKey?
         /// The pins that a policy may use, thresholds (`sss`) included.
         public let pins: [String]
+        /// How those with several modes may be asked.
+        public let modes: PinModes
         /// Whether a binding without a signature is accepted.
         public let unsigned: Bool
         public let onFailure: OnFailure
 
         /// `.malformed` where a member breaks the rule in its comment.
         public init(
-            name: String, uuid: String, owner: PublicKey?, pins: [String], unsigned: Bool = false,
-            onFailure: OnFailure = .poweroff
+            name: String, uuid: String, owner: PublicKey?, pins: [String], modes: PinModes = PinModes(),
+            unsigned: Bool = false, onFailure: OnFailure = .poweroff
         ) throws(LUKSError) {
             do throws(JSONError) {
-                try self.init(name, uuid, owner, pins, unsigned, onFailure, at: "")
+                try self.init(name, uuid, owner, pins, modes, unsigned, onFailure, at: "")
             } catch {
                 throw LUKSError(.malformed, step: "boot configuration", detail: error.description)
             }
         }
 
         public var trust: VolumeTrust {
-            VolumeTrust(owner: owner, unsigned: unsigned, name: name, uuid: uuid, pins: pins)
+            VolumeTrust(owner: owner, unsigned: unsigned, name: name, uuid: uuid, pins: pins, modes: modes)
         }
     }
 
@@ -95,17 +97,19 @@ extension BootConfig.Volume {
         let key = reader.optional("owner")
         let owner = try key.map { json throws(JSONError) in try PublicKey(jwk: json, at: "\(reader.place).owner") }
         let pins = try reader.strings("pins")
+        let listed = reader.optional("modes")
+        let modes = try listed.map { json throws(JSONError) in try PinModes(json, at: "\(reader.place).modes") }
         let unsigned = try reader.optionalBool("unsigned") ?? false
         let text = try reader.optionalString("on_failure") ?? BootConfig.OnFailure.poweroff.rawValue
         guard let onFailure = BootConfig.OnFailure(rawValue: text) else {
             throw reader.error(at: "on_failure", "must be poweroff or prompt")
         }
         try reader.finish()
-        try self.init(name, uuid, owner, pins, unsigned, onFailure, at: reader.place)
+        try self.init(name, uuid, owner, pins, modes ?? PinModes(), unsigned, onFailure, at: reader.place)
     }
 
     private init(
-        _ name: String, _ uuid: String, _ owner: PublicKey?, _ pins: [String], _ unsigned: Bool,
+        _ name: String, _ uuid: String, _ owner: PublicKey?, _ pins: [String], _ modes: PinModes, _ unsigned: Bool,
         _ onFailure: BootConfig.OnFailure, at place: String
     ) throws(JSONError) {
         guard BootConfig.Volume.isName(name) else {
@@ -122,6 +126,7 @@ extension BootConfig.Volume {
         self.uuid = uuid
         self.owner = owner
         self.pins = pins
+        self.modes = modes
         self.unsigned = unsigned
         self.onFailure = onFailure
     }
@@ -130,6 +135,7 @@ extension BootConfig.Volume {
         var members: JSONObject = ["name": .string(name), "uuid": .string(uuid)]
         members["owner"] = owner?.jwk
         members["pins"] = .array(pins.map { .string($0) })
+        if !modes.isEmpty { members["modes"] = modes.json }
         members["unsigned"] = .bool(unsigned)
         members["on_failure"] = .string(onFailure.rawValue)
         return .object(members)

@@ -8,6 +8,8 @@ public struct PolicyOutline: Sendable, Equatable {
     /// How many of the children are needed; nil for a pin that stands for itself.
     public let needed: Int?
     public let children: [PolicyOutline]
+    /// The pin's own part of the header, which says how it is to be asked; nil for a policy.
+    public let parameters: JSON?
 
     /// Reads headers only; contacts nobody. A pin that `registry` does not know is a leaf.
     public init(of message: JWE, registry: PinRegistry) throws(LUKSError) {
@@ -26,6 +28,7 @@ public struct PolicyOutline: Sendable, Equatable {
             guard budget >= 0 else { throw PolicyOutline.tooLarge }
             self.needed = nil
             self.children = []
+            self.parameters = message.parameters
             return
         }
         guard depth < PolicyWalk.maximumDepth else { throw PolicyOutline.tooLarge }
@@ -36,7 +39,11 @@ public struct PolicyOutline: Sendable, Equatable {
         }
         self.needed = threshold.needed
         self.children = children
+        self.parameters = nil
     }
+
+    /// The pins that stand for themselves, from left to right.
+    public var leaves: [PolicyOutline] { needed == nil ? [self] : children.flatMap(\.leaves) }
 
     /// Every pin of the tree, each once, sorted.
     public var pins: [String] { allPins.sorted() }

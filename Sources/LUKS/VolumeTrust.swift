@@ -14,15 +14,19 @@ public struct VolumeTrust: Sendable, Equatable {
     public let uuid: String?
     /// The pins that may stand in a policy, thresholds included.
     public let pins: [String]?
+    /// How pins with several modes may be asked, where it is not as usual; looked at where ``pins`` is given.
+    public let modes: PinModes
 
     public init(
-        owner: PublicKey?, unsigned: Bool = false, name: String? = nil, uuid: String? = nil, pins: [String]? = nil
+        owner: PublicKey?, unsigned: Bool = false, name: String? = nil, uuid: String? = nil, pins: [String]? = nil,
+        modes: PinModes = PinModes()
     ) {
         self.owner = owner
         self.unsigned = unsigned
         self.name = name
         self.uuid = uuid
         self.pins = pins
+        self.modes = modes
     }
 
     package func check(_ header: Header) throws(LUKSError) {
@@ -39,10 +43,16 @@ public struct VolumeTrust: Sendable, Equatable {
         }
         try checkKeyslots(token, header)
         guard let allowed = pins else { return }
-        for pin in try PolicyOutline(of: token.jwe, registry: registry).pins where !allowed.contains(pin) {
+        let policy = try PolicyOutline(of: token.jwe, registry: registry)
+        for pin in policy.pins where !allowed.contains(pin) {
             throw LUKSError(
                 .refused, step: "boot configuration",
                 detail: "pin \(shown(pin)) is not among those allowed: \(allowed.joined(separator: ", "))")
+        }
+        for leaf in policy.leaves where !modes.allow(leaf) {
+            throw LUKSError(
+                .refused, step: "boot configuration",
+                detail: "pin \(shown(leaf.pin)) is not to be asked in the mode, or by the selectors, of this binding")
         }
     }
 

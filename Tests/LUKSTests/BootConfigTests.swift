@@ -10,6 +10,7 @@ import Testing
     ]
     static let volume: JSON = [
         "name": "root", "uuid": "0d6bf2a0-6a53-4b4f-9d0a-0f1b5c2f9e11", "owner": key, "pins": ["snp-attest", "sss"],
+        "modes": ["snp-attest": [["mode": "derived", "guest_svn": 4, "tcb": "0a00000000001754"]]],
         "unsigned": false, "on_failure": "poweroff",
     ]
     static func config(_ volumes: JSON...) -> JSON { ["version": 1, "volumes": .array(volumes)] }

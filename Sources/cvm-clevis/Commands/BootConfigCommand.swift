@@ -48,19 +48,25 @@ struct BootConfigCommand: ParsableCommand {
             guard let owner = try defaults.owner()?.publicKey else {
                 throw Failure("there is no owner's key for a guest to trust", hint: "make one with: cvm-clevis init")
             }
+            let policies = try policies(defaults)
             let volume = try BootConfig.Volume(
-                name: name, uuid: options.volume.uuid(), owner: owner, pins: pinsToAllow(defaults),
-                unsigned: allowUnsigned, onFailure: BootConfig.OnFailure(rawValue: onFailure) ?? .poweroff)
+                name: name, uuid: options.volume.uuid(), owner: owner, pins: pinsToAllow(policies),
+                modes: PinModes(of: policies), unsigned: allowUnsigned,
+                onFailure: BootConfig.OnFailure(rawValue: onFailure) ?? .poweroff)
             let text = try BootConfig(volumes: [volume]).json.pretty
             guard let output else { return Console.answer(text) }
             try FileIO.replace(output, Array("\(text)\n".utf8))
             Console.say("\(output): \(name) trusts \(owner.thumbprint) with \(volume.pins.joined(separator: ", "))")
         }
 
-        private func pinsToAllow(_ defaults: Defaults) throws -> [String] {
+        /// Of the owner's bindings for this volume.
+        private func policies(_ defaults: Defaults) throws -> [PolicyOutline] {
+            try options.bindings(defaults).filter { $0.standing == .verified && $0.seal?.name == name }.compactMap(\.policy)
+        }
+
+        private func pinsToAllow(_ policies: [PolicyOutline]) throws -> [String] {
             guard pins.isEmpty else { return pins }
-            let own = try options.bindings(defaults).filter { $0.standing == .verified && $0.seal?.name == name }
-            let found = Set(own.flatMap { $0.policy?.pins ?? [] }).sorted()
+            let found = Set(policies.flatMap(\.pins)).sorted()
             guard !found.isEmpty else {
                 throw Failure(
                     "\(options.device) has no binding of yours for \(name), so it is not known which pins to allow",
