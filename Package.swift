@@ -162,7 +162,7 @@ let package = Package(
             name: "HTTPClientTests", dependencies: ["HTTPClient", "PinKit"], exclude: ["server.py"], swiftSettings: strict),
         .testTarget(
             name: "AttestPinTests",
-            dependencies: ["AttestPin", "BrokerProtocol", "HTTPClient", "MemoryScan", "NullPin", "PinKit", "SSSPin"],
+            dependencies: ["AttestPin", "BrokerProtocol", "HTTPClient", "MemoryScan", "NullPin", "PinKit", "SSSPin", "TEE"],
             swiftSettings: strict),
         .testTarget(
             name: "TangPinTests", dependencies: ["MemoryScan", "PinKit", "SSSPin", "TangPin", "TangServer"],

@@ -5,6 +5,9 @@ public import PinKit
 /// A secret that the owner's broker gives to a guest whose evidence meets the policy (mode *sealed*): `snp-attest` on AMD
 /// SEV-SNP, `tdx-attest` on Intel TDX. The two differ in evidence and policy only.
 ///
+/// `snp-attest` has a mode *derived* beside that, `{"mode":"derived"}`, in which the firmware derives the key and no broker is
+/// asked: ``DerivedEncryptor`` and ``DerivedOpener``, docs/spec/pins.md §7.
+///
 /// Binding needs the broker's public key only and works anywhere; recovering asks the hardware for a report and the broker for
 /// the share. Configuration: `{"url":"https://…","broker":{public JWK},"tls":"…"?,"policy":{…}}`, usually from the owner's
 /// defaults. Format and exchange: docs/spec/envelope.md.
@@ -17,20 +20,24 @@ public struct AttestPin: BatchPin {
     private let readPolicy: PolicyReader
     private let reporter: any EvidenceReporter
     private let transport: any Transport
+    private let deriver: any KeyDeriver
 
     /// - Parameter readPolicy: who binds reads the whole policy with the code that will judge it. A guest binds nothing and
     ///   does not carry that code.
     public init(_ platform: Platform, readPolicy: @escaping PolicyReader = AttestPin.statesCoverage) {
-        self.init(platform, reporter: KernelReporter(platform), transport: HTTPTransport(), readPolicy: readPolicy)
+        self.init(
+            platform, reporter: KernelReporter(platform), transport: HTTPTransport(), readPolicy: readPolicy)
     }
 
     package init(
         _ platform: Platform, reporter: any EvidenceReporter, transport: any Transport,
+        deriver: any KeyDeriver = KernelDeriver(),
         readPolicy: @escaping PolicyReader = AttestPin.statesCoverage
     ) {
         self.platform = platform
         self.reporter = reporter
         self.transport = transport
+        self.deriver = deriver
         self.readPolicy = readPolicy
     }
 
@@ -43,6 +50,9 @@ public struct AttestPin: BatchPin {
     }
 
     public func encryptor(for configuration: JSON, in binding: Binding) throws(PinError) -> any Encryptor {
+        if platform == .snp, configuration["mode"] != nil {
+            return DerivedEncryptor(terms: try DerivedConfiguration(configuration), deriver: deriver)
+        }
         let terms = try AttestConfiguration(configuration, of: platform, readPolicy)
         guard let owner = binding.owner else {
             throw PinError(
@@ -53,21 +63,39 @@ public struct AttestPin: BatchPin {
     }
 
     public func decrypt(_ messages: [JWE], in run: Run, deliver: (Int, consuming Recovered) -> Void) {
+        var (sealed, derived): ([(index: Int, message: JWE)], [(index: Int, message: JWE)]) = ([], [])
+        for (index, message) in messages.enumerated() {
+            if platform == .snp, DerivedOpener.opens(message) {
+                derived.append((index, message))
+            } else {
+                sealed.append((index, message))
+            }
+        }
+        DerivedOpener(deriver: deriver, deadline: run.deadline).open(derived, deliver)
+        if !sealed.isEmpty { recover(sealed, before: run.deadline, deliver) }
+    }
+
+    private func recover(
+        _ messages: [(index: Int, message: JWE)], before deadline: Deadline,
+        _ deliver: (Int, consuming Recovered) -> Void
+    ) {
         // First of all: where a policy has a pin for each TEE, all but one of them end here and cost nothing.
         do throws(PinError) {
             try reporter.requirePlatform()
         } catch {
-            for index in messages.indices { deliver(index, .failure(error.at("report"))) }
+            for (index, _) in messages { deliver(index, .failure(error.at("report"))) }
             return
         }
         transport.prepare()
         // One after another: each broker's report is another one, and hosts limit how fast a guest may ask for them.
-        for request in requests(messages, deliver) { recover(request, before: run.deadline, deliver) }
+        for request in requests(messages, deliver) { recover(request, before: deadline, deliver) }
     }
 
-    private func requests(_ messages: [JWE], _ deliver: (Int, consuming Recovered) -> Void) -> [Exchange.Request] {
+    private func requests(
+        _ messages: [(index: Int, message: JWE)], _ deliver: (Int, consuming Recovered) -> Void
+    ) -> [Exchange.Request] {
         var requests: [Exchange.Request] = []
-        for (index, message) in messages.enumerated() {
+        for (index, message) in messages {
             do throws(PinError) {
                 let envelope = try Envelope(message)
                 guard envelope.header.platform == platform else {
