@@ -61,6 +61,7 @@ struct RestoredConfiguration {
             return header.members.reduce(into: [:]) { members, member in
                 if !["jwk_pub", "jwk_priv", "name"].contains(member.name) { members[member.name] = member.value }
             }
+        case let pin where ConfiguredPin.isAttested(pin) && header["mode"] != nil: return derived(header)
         case let pin where ConfiguredPin.isAttested(pin): return try attested(message, header, name)
         default:
             guard kept.members[place]?.object != nil else {
@@ -68,6 +69,14 @@ struct RestoredConfiguration {
             }
             return [:]
         }
+    }
+
+    /// What left VMPL 0 out of the header would leave it to the report in a configuration.
+    private func derived(_ header: JSONObject) -> JSONObject {
+        var members = header
+        members["salt"] = nil
+        if members["vmpl"] == nil { members["vmpl"] = 0 }
+        return members
     }
 
     private func attested(_ message: JWE, _ header: JSONObject, _ name: String) throws -> JSONObject {
