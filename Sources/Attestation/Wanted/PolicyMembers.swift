@@ -35,6 +35,30 @@ extension JSONReader {
         return list
     }
 
+    mutating func signingKeys(_ name: String) throws(JSONError) -> [SNPSigningKey] {
+        var list: [SNPSigningKey] = []
+        for text in try stringList(name) {
+            guard let key = SNPSigningKey.all.first(where: { $0.memberName == text }) else {
+                throw error(at: name, "\(text) is neither vcek nor vlek")
+            }
+            list.append(key)
+        }
+        return list
+    }
+
+    /// Visible ASCII, as certificates have it.
+    mutating func texts(_ name: String) throws(JSONError) -> [String] {
+        let list = try stringList(name)
+        guard list.allSatisfy({ 1...128 ~= $0.utf8.count && $0.utf8.allSatisfy { 0x20...0x7e ~= $0 } }) else {
+            throw error(at: name, "must hold texts of 1 to 128 characters of visible ASCII")
+        }
+        return list
+    }
+
+    mutating func firmware(_ name: String) throws(JSONError) -> SNPFirmwareVersion? {
+        try version(name, parts: 3).map { SNPFirmwareVersion(major: $0[0], minor: $0[1], build: $0[2]) }
+    }
+
     mutating func coverage(_ name: String) throws(JSONError) -> SNPPolicy.Coverage {
         let coverage = try flags(name, SNPPolicy.Coverage.names)
         guard !coverage.isEmpty else { throw error(at: name, "must name something") }
@@ -107,6 +131,13 @@ extension TCBVersion {
     }
 }
 
+extension SNPSigningKey {
+    static let all: [SNPSigningKey] = [.vcek, .vlek]
+
+    /// As a policy writes it.
+    var memberName: String { self == .vcek ? "vcek" : "vlek" }
+}
+
 extension JSON {
     static func names<Flags: OptionSet>(
         of flags: Flags, _ known: [(name: String, bit: Flags)]
@@ -117,6 +148,10 @@ extension JSON {
     /// nil for an empty list, which has no text.
     static func byteStrings(_ list: [[UInt8]]) -> JSON? {
         list.isEmpty ? nil : .array(list.map { .string(Base64URL.encode($0)) })
+    }
+
+    static func texts(_ list: [String]) -> JSON? {
+        list.isEmpty ? nil : .array(list.map { .string($0) })
     }
 
     static func minimumTCBs(_ minimums: [SNPProduct: TCBVersion]) -> JSON? {

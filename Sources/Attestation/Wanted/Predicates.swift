@@ -13,6 +13,12 @@ extension Predicate {
             actual: actual.map { Hex.encode($0) } ?? "absent", holds: actual.map { allowed.contains($0) } ?? false)
     }
 
+    static func oneOf(_ name: String, named allowed: [String], _ actual: String) -> Predicate? {
+        guard !allowed.isEmpty else { return nil }
+        return Predicate(
+            name: name, expected: allowed.joined(separator: " or "), actual: actual, holds: allowed.contains(actual))
+    }
+
     static func atLeast<Value: Comparable>(_ name: String, _ minimum: Value, _ actual: Value) -> Predicate {
         Predicate(name: name, expected: "at least \(minimum)", actual: "\(actual)", holds: actual >= minimum)
     }

@@ -4,14 +4,16 @@ public import TEE
 /// What an owner demands of a genuine SNP guest before it gets a share (docs/spec/policy.md).
 ///
 /// Read from the JSON of an envelope's header, completely and strictly. What is left out has its default: no debugging, no
-/// migration, VMPL 0, and otherwise no demand. One demand must be there: which software it is, by measurement or by the key
-/// of its ID block.
+/// migration, VMPL 0, and otherwise no demand. One demand must be there: which software it is, by measurement, by the key of
+/// its ID block, or by reference to values that the owner signs apart from the policy.
 public struct SNPPolicy: Sendable, Hashable {
     /// What the launch digest takes in: the owner's word, which no evidence can confirm. All of it where nothing is said.
     public internal(set) var covers: Coverage
 
     // Which software. Empty lists and nil make no demand.
 
+    /// A set of reference values, in place of ``measurements``.
+    public internal(set) var reference: ReferenceName?
     /// Launch digests, 48 bytes; one of them.
     public internal(set) var measurements: [[UInt8]] = []
     /// SHA-384 of the keys that signed the ID block and that key; one of them.
@@ -32,6 +34,8 @@ public struct SNPPolicy: Sendable, Hashable {
     public internal(set) var allowsMigration = false
     public internal(set) var allowsSMT = true
     public internal(set) var allowsCXL = true
+    /// Whether devices may be inside of what the platform protects (SEV-TIO).
+    public internal(set) var allowsTIO = true
     /// Bits that the guest policy must have.
     public internal(set) var guestPolicy: SNPGuestPolicy = []
     /// The least that the guest policy may ask of the firmware's ABI.
@@ -40,6 +44,10 @@ public struct SNPPolicy: Sendable, Hashable {
     // On which platform.
 
     public internal(set) var products: [SNPProduct] = []
+    /// Which keys may sign: a chip's own, or one loaded by the provider of the cloud.
+    public internal(set) var signingKeys: [SNPSigningKey] = []
+    /// Whom the VLEK was given to, as AMD wrote it into its certificate; one of them. Never holds under a VCEK.
+    public internal(set) var providers: [String] = []
     /// CHIP_ID, 64 bytes, or the 8 that are used on Turin; one of them.
     public internal(set) var chips: [[UInt8]] = []
     /// Bits that PLATFORM_INFO must have.
@@ -48,8 +56,11 @@ public struct SNPPolicy: Sendable, Hashable {
     public internal(set) var tcb: [SNPProduct: TCBVersion] = [:]
     public internal(set) var committedTCB: [SNPProduct: TCBVersion] = [:]
     public internal(set) var launchTCB: [SNPProduct: TCBVersion] = [:]
+    public internal(set) var currentTCB: [SNPProduct: TCBVersion] = [:]
     /// The committed firmware is at least this one.
     public internal(set) var firmware: SNPFirmwareVersion?
+    /// The firmware that runs is at least this one. It may be newer than the committed one, and go back to that.
+    public internal(set) var currentFirmware: SNPFirmwareVersion?
     /// Bits that both mitigation vectors must have; a report before version 5 has none.
     public internal(set) var mitigations: UInt64 = 0
 
@@ -66,7 +77,8 @@ public struct SNPPolicy: Sendable, Hashable {
         public static let cmdline = Coverage(rawValue: 8)
         public static let everything: Coverage = [.firmware, .kernel, .initrd, .cmdline]
 
-        static let names: [(name: String, bit: Coverage)] = [
+        /// As a policy writes them.
+        public static let names: [(name: String, bit: Coverage)] = [
             ("firmware", .firmware), ("kernel", .kernel), ("initrd", .initrd), ("cmdline", .cmdline),
         ]
     }
@@ -84,27 +96,5 @@ public struct SNPPolicy: Sendable, Hashable {
         public static func < (left: ABIVersion, right: ABIVersion) -> Bool {
             (left.major, left.minor) < (right.major, right.minor)
         }
-    }
-}
-
-extension SNPPolicy {
-    /// The policy that accepts exactly the software and VM of `report`, and platforms of its product that are no older: for
-    /// an owner who has a report that is right. Nil where the report allows debugging or migration, which nobody should ask
-    /// for by example.
-    public static func strictest(accepting evidence: GenuineSNP, covers: Coverage) -> SNPPolicy? {
-        let report = evidence.report
-        guard report.guestPolicy.isDisjoint(with: [.debug, .migrate]), !covers.isEmpty else { return nil }
-        var policy = SNPPolicy(covers: covers)
-        policy.measurements = [report.measurement]
-        policy.idKeyDigests = report.idKeyDigest.contains { $0 != 0 } ? [report.idKeyDigest] : []
-        policy.hostData = report.hostData.contains { $0 != 0 } ? report.hostData : nil
-        policy.vmpl = report.vmpl
-        policy.products = [evidence.product]
-        policy.tcb = [evidence.product: report.reportedTCB]
-        policy.allowsSMT = report.guestPolicy.contains(.smt) || report.platformInfo.contains(.smt)
-        policy.allowsCXL = report.guestPolicy.contains(.cxl)
-        for (_, bit) in SNPPlatformInfo.protections { policy.platformInfo.formUnion(report.platformInfo.intersection(bit)) }
-        for (_, bit) in SNPGuestPolicy.protections { policy.guestPolicy.formUnion(report.guestPolicy.intersection(bit)) }
-        return policy
     }
 }

@@ -4,23 +4,37 @@ internal import TEE
 
 extension TDXPolicy {
     /// Judges genuine evidence. Report data is not a matter of policy: who asked for the quote knows what must stand there.
-    public func judge(_ evidence: GenuineTDX) -> Verdict {
-        Verdict(predicates: software(evidence) + host(evidence.report.attributes) + platform(evidence))
+    /// `references`, `now`: as in ``SNPPolicy/judge(_:with:at:)``.
+    public func judge(_ evidence: GenuineTDX, with references: ReferenceSet? = nil, at now: Int64 = 0) -> Verdict {
+        var predicates = values(evidence)
+        if let reference {
+            let lookUp = reference.lookUp(references, { $0.tdx }, for: "TDX", covers: covers, at: now)
+            predicates += [lookUp.predicate] + (lookUp.values?.values(evidence) ?? [])
+        }
+        return Verdict(
+            predicates: predicates + guest(evidence.report) + host(evidence.report.attributes) + platform(evidence))
     }
 
-    private func software(_ evidence: GenuineTDX) -> [Predicate] {
+    private func values(_ evidence: GenuineTDX) -> [Predicate] {
         let report = evidence.report
         let registers = zip(rtmrs, report.rtmrs).enumerated().map { index, register in
             Predicate.oneOf("rtmr\(index)", register.0, register.1)
         }
         let others: [Predicate?] = [
+            .events(events, evidence.eventLog), .oneOf("mrseam", mrSEAMs, report.mrSEAM),
+            tcbEvaluation.map { .atLeast("tcb_evaluation", $0, evidence.tcbEvaluation) },
+        ]
+        return ([.oneOf("mrtd", mrTDs, report.mrTD)] + registers + others).compactMap(\.self)
+    }
+
+    private func guest(_ report: TDReport) -> [Predicate] {
+        let predicates: [Predicate?] = [
             .oneOf("mrconfigid", mrConfigID.map { [$0] } ?? [], report.mrConfigID),
             .oneOf("mrowner", mrOwner.map { [$0] } ?? [], report.mrOwner),
             .oneOf("mrownerconfig", mrOwnerConfig.map { [$0] } ?? [], report.mrOwnerConfig),
             .oneOf("mrservicetd", mrServiceTDs, report.mrServiceTD),
-            .events(events, evidence.eventLog),
         ]
-        return ([.oneOf("mrtd", mrTDs, report.mrTD)] + registers + others).compactMap(\.self)
+        return predicates.compactMap(\.self)
     }
 
     private func host(_ attributes: TDAttributes) -> [Predicate] {
@@ -34,16 +48,12 @@ extension TDXPolicy {
     }
 
     private func platform(_ evidence: GenuineTDX) -> [Predicate] {
-        [
-            .oneOf("mrseam", mrSEAMs, evidence.report.mrSEAM),
-            .oneOf("fmspc", fmspcs, evidence.fmspc),
-            .oneOf("ppid", ppids, evidence.ppid),
-            Predicate(
-                name: "tcb_status", expected: tcbStatuses.map(\.rawValue).joined(separator: " or "),
-                actual: evidence.tcbStatus.rawValue, holds: tcbStatuses.contains(evidence.tcbStatus)),
+        let predicates: [Predicate?] = [
+            .oneOf("fmspc", fmspcs, evidence.fmspc), .oneOf("ppid", ppids, evidence.ppid),
+            .oneOf("tcb_status", named: tcbStatuses.map(\.rawValue), evidence.tcbStatus.rawValue),
             .advisories(allowed: advisories, evidence.advisories),
-            tcbEvaluation.map { .atLeast("tcb_evaluation", $0, evidence.tcbEvaluation) },
-        ].compactMap(\.self)
+        ]
+        return predicates.compactMap(\.self)
     }
 }
 

@@ -14,6 +14,8 @@ public struct TDXPolicy: Sendable, Hashable {
 
     // Which software. Empty lists and nil make no demand.
 
+    /// A set of reference values, in place of ``mrTDs``.
+    public internal(set) var reference: ReferenceName?
     /// Digests of 48 bytes, as all below; one of them.
     public internal(set) var mrTDs: [[UInt8]] = []
     /// Four lists, for RTMR0 to RTMR3.

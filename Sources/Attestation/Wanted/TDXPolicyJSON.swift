@@ -7,23 +7,44 @@ extension TDXPolicy {
     public init(json: JSON, at place: String = "policy") throws(JSONError) {
         var reader = try JSONReader(json, at: place)
         self.init(covers: try reader.optional("covers") == nil ? .everything : reader.coverage("covers"))
+        reference = try reader.reference()
         try readSoftware(&reader)
         try readHost(&reader)
         try readPlatform(&reader)
         try reader.finish()
+        guard !mrTDs.isEmpty || reference != nil else {
+            throw JSONError(place: place, problem: "names no software: give mrtd or reference")
+        }
+        guard mrTDs.isEmpty || reference == nil else {
+            throw reader.error(at: "mrtd", "and reference exclude each other: the measurements are in the set")
+        }
+    }
+
+    /// The demands that a reference-value set makes: those that only ever add to a policy's.
+    init(referenceValues json: JSON, covers: Coverage, at place: String) throws(JSONError) {
+        var reader = try JSONReader(json, at: place)
+        self.init(covers: covers)
+        try readValues(&reader)
+        try reader.finish()
         guard !mrTDs.isEmpty else { throw JSONError(place: place, problem: "names no software: give mrtd") }
     }
 
-    private mutating func readSoftware(_ reader: inout JSONReader) throws(JSONError) {
+    private mutating func readValues(_ reader: inout JSONReader) throws(JSONError) {
         mrTDs = try reader.byteStrings("mrtd", counts: [48])
         for index in rtmrs.indices {
             rtmrs[index] = try reader.byteStrings("rtmr\(index)", counts: [48], allowingZero: true)
         }
+        events = try reader.eventPatterns("events")
+        mrSEAMs = try reader.byteStrings("mrseam", counts: [48])
+        tcbEvaluation = try reader.optionalInteger("tcb_evaluation", in: 0...Int64(Int32.max)).map { Int($0) }
+    }
+
+    private mutating func readSoftware(_ reader: inout JSONReader) throws(JSONError) {
+        try readValues(&reader)
         mrConfigID = try reader.optionalBase64URL("mrconfigid", count: 48)
         mrOwner = try reader.optionalBase64URL("mrowner", count: 48)
         mrOwnerConfig = try reader.optionalBase64URL("mrownerconfig", count: 48)
         mrServiceTDs = try reader.byteStrings("mrservicetd", counts: [48], allowingZero: true)
-        events = try reader.eventPatterns("events")
     }
 
     private mutating func readHost(_ reader: inout JSONReader) throws(JSONError) {
@@ -35,37 +56,48 @@ extension TDXPolicy {
     }
 
     private mutating func readPlatform(_ reader: inout JSONReader) throws(JSONError) {
-        mrSEAMs = try reader.byteStrings("mrseam", counts: [48])
         fmspcs = try reader.fmspcs("fmspc")
         ppids = try reader.byteStrings("ppid", counts: [16])
         tcbStatuses = try reader.tcbStatuses("tcb_status") ?? [.upToDate]
         advisories = try reader.stringList("advisories")
-        tcbEvaluation = try reader.optionalInteger("tcb_evaluation", in: 0...Int64(Int32.max)).map { Int($0) }
     }
 
     /// The policy without what is the default anyway. Reading it gives an equal policy.
     public var json: JSON {
         var members: JSONObject = [:]
         members["covers"] = covers == .everything ? nil : .names(of: covers, Coverage.names)
-        members["mrtd"] = .byteStrings(mrTDs)
-        for (index, list) in rtmrs.enumerated() { members["rtmr\(index)"] = .byteStrings(list) }
+        members["reference"] = reference.map { .string($0.name) }
+        members["reference_version"] = reference?.minimumVersion.map { .integer($0) }
+        addValues(to: &members)
         members["mrconfigid"] = mrConfigID.map { .string(Base64URL.encode($0)) }
         members["mrowner"] = mrOwner.map { .string(Base64URL.encode($0)) }
         members["mrownerconfig"] = mrOwnerConfig.map { .string(Base64URL.encode($0)) }
         members["mrservicetd"] = .byteStrings(mrServiceTDs)
-        members["events"] = events.isEmpty ? nil : .array(events.map(\.json))
         members["debug"] = allowsDebug ? true : nil
         members["migrate"] = allowsMigration ? true : nil
         members["sept_ve"] = demandsSEPTVEDisable ? nil : false
         members["pks"] = allowsPKS ? nil : false
         members["perfmon"] = allowsPerfmon ? nil : false
-        members["mrseam"] = .byteStrings(mrSEAMs)
         members["fmspc"] = fmspcs.isEmpty ? nil : .array(fmspcs.map { .string(Hex.encode($0)) })
         members["ppid"] = .byteStrings(ppids)
         members["tcb_status"] = tcbStatuses == [.upToDate] ? nil : .array(tcbStatuses.map { .string($0.rawValue) })
         members["advisories"] = advisories.isEmpty ? nil : .array(advisories.map { .string($0) })
-        members["tcb_evaluation"] = tcbEvaluation.map { .integer(Int64($0)) }
         return .object(members)
+    }
+
+    /// The demands of a reference-value set (``init(referenceValues:covers:at:)``).
+    var referenceValues: JSON {
+        var members: JSONObject = [:]
+        addValues(to: &members)
+        return .object(members)
+    }
+
+    private func addValues(to members: inout JSONObject) {
+        members["mrtd"] = .byteStrings(mrTDs)
+        for (index, list) in rtmrs.enumerated() { members["rtmr\(index)"] = .byteStrings(list) }
+        members["events"] = events.isEmpty ? nil : .array(events.map(\.json))
+        members["mrseam"] = .byteStrings(mrSEAMs)
+        members["tcb_evaluation"] = tcbEvaluation.map { .integer(Int64($0)) }
     }
 }
 
