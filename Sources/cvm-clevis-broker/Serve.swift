@@ -49,6 +49,7 @@ struct Serve: AsyncParsableCommand {
         let unsealer = try configuration.makeUnsealer()
         let server = try BrokerServer(unsealer, address: ListenAddress(listen), transport: transport())
         if let trustSimulator { warnAboutSimulator(trustSimulator) }
+        try RefValues.warn(of: Store(in: target.directory).references())
         try await server.run { url in printNow("listening on \(url)") }
     }
 

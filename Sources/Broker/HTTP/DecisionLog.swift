@@ -33,8 +33,8 @@ struct DecisionLog: Sendable {
         metadata["binding"] = entry.binding.map { "\($0)" }
         metadata["chip"] = entry.chip.map { "\($0)" }
         if entry.simulated { metadata["simulated"] = "true" }
-        if verdict.decision != .granted { metadata["reason"] = "\(verdict.explained)" }
+        if !verdict.explained.isEmpty { metadata["reason"] = "\(verdict.explained)" }
         logger.log(
-            level: verdict.decision == .granted ? .info : .warning, "\(verdict.decision.rawValue)", metadata: metadata)
+            level: verdict.explained.isEmpty ? .info : .warning, "\(verdict.decision.rawValue)", metadata: metadata)
     }
 }

@@ -10,6 +10,7 @@ enum Schema {
             try database.execute(sql: revocations)
             try database.execute(sql: audit)
         }
+        migrator.registerMigration("reference sets") { try $0.execute(sql: referenceSets) }
         return migrator
     }
 
@@ -56,5 +57,22 @@ enum Schema {
             BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
         CREATE TRIGGER audit_stays BEFORE DELETE ON audit
             BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+        """
+
+    /// The newest set of each name, as its owner signed it. Rows stay when an owner is removed, so that an older version cannot
+    /// come back with the owner.
+    private static let referenceSets = """
+        CREATE TABLE reference_set (
+            owner   TEXT NOT NULL,
+            name    TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            text    TEXT NOT NULL,
+            added_at INTEGER NOT NULL,
+            PRIMARY KEY (owner, name)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TRIGGER reference_set_rises BEFORE UPDATE ON reference_set WHEN NEW.version <= OLD.version
+            BEGIN SELECT RAISE(ABORT, 'the version of a reference set only rises'); END;
+        CREATE TRIGGER reference_set_stays BEFORE DELETE ON reference_set
+            BEGIN SELECT RAISE(ABORT, 'reference sets stay'); END;
         """
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Attestation
 internal import BrokerProtocol
 internal import GRDB
+internal import PinKit
 
 /// What the store knows about one envelope at the moment of a decision.
 struct Standing: Sendable {
@@ -8,6 +10,8 @@ struct Standing: Sendable {
     let owner: Owner?
     let isBindingRevoked: Bool
     let isChipRevoked: Bool
+    /// The newest set of the name that the policy has, by the owner that the header names; nil where there is none.
+    let references: SignedReferenceSet?
 }
 
 extension Store {
@@ -17,10 +21,12 @@ extension Store {
             let everywhere = try Store.isRevoked(.chip(chip, owner: nil), database)
             return try headers.map { header in
                 guard let header else { return nil }
+                let name = header.policy["reference"]?.string
                 return Standing(
                     owner: try Store.owner(thumbprint: header.owner, database),
                     isBindingRevoked: try Store.isRevoked(.binding(header.id, owner: header.owner), database),
-                    isChipRevoked: try everywhere || Store.isRevoked(.chip(chip, owner: header.owner), database))
+                    isChipRevoked: try everywhere || Store.isRevoked(.chip(chip, owner: header.owner), database),
+                    references: try name.flatMap { try Store.references(named: $0, of: header.owner, database) })
             }
         }
     }

@@ -40,7 +40,7 @@ struct EnvelopeJudge: Sendable {
     /// `standing` is nil where the text could not be read. The order is docs/spec/broker.md §4: who the owner is comes before
     /// what the owner wants, so that a stranger's policy is never evaluated.
     func judge(
-        _ text: EnvelopeText, _ standing: Standing?, on evidence: VerifiedEvidence, answering guest: PublicKey
+        _ text: EnvelopeText, _ standing: Standing?, on evidence: VerifiedEvidence, answering guest: PublicKey, at now: Int64
     ) -> Judgement {
         do throws(Denial) {
             let (envelope, standing) = try read(text, standing)
@@ -48,8 +48,10 @@ struct EnvelopeJudge: Sendable {
             let share = try open(envelope, standing)
             try requireValid(envelope.header, standing, chip: evidence.chip)
             try requireFloors(evidence)
-            try requirePolicy(envelope.header, evidence)
-            return Judgement(verdict: .granted, result: .answer(try answer(share, to: guest, envelope)))
+            let references = try references(of: standing)
+            try requirePolicy(envelope.header, references, evidence, at: now)
+            let verdict = Verdict(decision: .granted, reason: references?.warning(at: now) ?? "")
+            return Judgement(verdict: verdict, result: .answer(try answer(share, to: guest, envelope)))
         } catch {
             let denial = UnsealResponse.Denial(
                 PinError.Code(rawValue: error.verdict.decision.rawValue), reason: error.verdict.explained)
@@ -112,14 +114,27 @@ struct EnvelopeJudge: Sendable {
         }
     }
 
-    private func requirePolicy(_ header: EnvelopeHeader, _ evidence: VerifiedEvidence) throws(Denial) {
+    /// The reference values that the policy names. That their signature holds was seen when they came; the file they were kept in
+    /// is not believed for that.
+    private func references(of standing: Standing) throws(Denial) -> ReferenceSet? {
+        guard let signed = standing.references, let owner = standing.owner else { return nil }
+        do throws(PinError) {
+            return try signed.verified(by: owner.key)
+        } catch {
+            throw Denial(verdict: .unavailable("the stored reference values are damaged: \(error)"))
+        }
+    }
+
+    private func requirePolicy(
+        _ header: EnvelopeHeader, _ references: ReferenceSet?, _ evidence: VerifiedEvidence, at now: Int64
+    ) throws(Denial) {
         let policy: SNPPolicy
         do throws(JSONError) {
             policy = try SNPPolicy(json: header.policy)
         } catch {
             throw Denial(verdict: .malformed(error.description))
         }
-        let failures = policy.judge(evidence.genuine).failed.map { predicate in
+        let failures = policy.judge(evidence.genuine, with: references, at: now).failed.map { predicate in
             FailedPredicate(predicate: predicate.name, expected: predicate.expected, actual: predicate.actual)
         }
         guard failures.isEmpty else {

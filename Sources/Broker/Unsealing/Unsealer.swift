@@ -62,7 +62,7 @@ public final class Unsealer: Sendable {
         var results: [UnsealResponse.Result] = []
         var entries: [AuditEntry] = []
         for (envelope, standing) in zip(envelopes, standings) {
-            let judgement = judge.judge(envelope, standing, on: evidence, answering: request.guestKey)
+            let judgement = judge.judge(envelope, standing, on: evidence, answering: request.guestKey, at: now)
             results.append(judgement.result)
             entries.append(
                 AuditEntry(

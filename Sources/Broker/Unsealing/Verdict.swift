@@ -6,7 +6,7 @@ internal import PinKit
 /// peer's words come as one line without control characters, so that they cannot pose as other lines.
 public struct Verdict: Sendable, Equatable {
     public let decision: Decision
-    /// One line; empty where the share was granted.
+    /// One line; of a share that was granted, what its owner should look after, and mostly empty.
     public let reason: String
     /// The policy's conditions that did not hold, all of them.
     public let failures: [FailedPredicate]
@@ -22,8 +22,6 @@ public struct Verdict: Sendable, Equatable {
         guard !failures.isEmpty else { return reason }
         return reason + ": " + failures.map(\.description).joined(separator: "; ")
     }
-
-    static let granted = Verdict(decision: .granted, reason: "")
 
     static func refused(_ reason: String, _ failures: [FailedPredicate] = []) -> Verdict {
         Verdict(decision: .refused, reason: reason, failures: failures)

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Attestation
+internal import GRDB
+internal import PinKit
+
+/// A set of reference values that an owner signed, as the broker keeps it: the newest of its name.
+public struct StoredReferences: Sendable, Equatable {
+    /// Thumbprint of who signed it.
+    public let owner: String
+    /// What people call the owner; nil where the owner is no longer enrolled.
+    public let ownerName: String?
+    public let name: String
+    public let version: Int64
+    /// Seconds since 1970: when it came here, and from when on it opens nothing.
+    public let addedAt: Int64
+    public let expiresAt: Int64
+    private let signed: SignedReferenceSet
+
+    /// What to tell a person about its end; nil where that is far.
+    public func warning(at now: Int64) -> String? { signed.unverified.warning(at: now) }
+
+    fileprivate init(_ signed: SignedReferenceSet, owner: Owner?, addedAt: Int64) {
+        self.owner = signed.owner
+        self.ownerName = owner?.name
+        self.name = signed.unverified.name
+        self.version = signed.unverified.version
+        self.addedAt = addedAt
+        self.expiresAt = signed.unverified.expiresAt
+        self.signed = signed
+    }
+}
+
+extension Store {
+    /// Takes a set in: a JWS as docs/spec/reference-values.md has it, white space around it allowed.
+    ///
+    /// Refuses one that nobody who is enrolled signed, that has expired, or whose version is not above the highest that was
+    /// ever seen here; the very set that is here already is taken without a change.
+    @discardableResult
+    public func add(references text: String, at now: Int64) throws(BrokerError) -> StoredReferences {
+        let compact = String(text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+        let signed = try BrokerError.wrapping { () throws(PinError) in try SignedReferenceSet(parsing: compact) }
+        return try write("add reference values") { database in
+            guard let owner = try Store.owner(thumbprint: signed.owner, database) else {
+                throw BrokerError(
+                    "the set is signed by \(signed.owner), who is not enrolled",
+                    hint: "see: cvm-clevis-broker owner list DIR")
+            }
+            let set = try BrokerError.wrapping { () throws(PinError) in try signed.verified(by: owner.key) }
+            guard !set.isExpired(at: now) else {
+                throw BrokerError("reference values \(set.title) have expired", hint: "sign a new version of them")
+            }
+            try Store.requireRise(to: signed, database)
+            try database.execute(
+                sql: """
+                    INSERT INTO reference_set VALUES (?1, ?2, ?3, ?4, ?5)
+                    ON CONFLICT (owner, name) DO UPDATE SET version = ?3, text = ?4, added_at = ?5 WHERE text <> ?4
+                    """,
+                arguments: [signed.owner, set.name, set.version, signed.compact, now])
+            return StoredReferences(signed, owner: owner, addedAt: now)
+        }
+    }
+
+    /// All sets, by owner and name.
+    public func references() throws(BrokerError) -> [StoredReferences] {
+        try read("list reference values") { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM reference_set ORDER BY owner, name").map { row in
+                StoredReferences(
+                    try SignedReferenceSet(parsing: row["text"]),
+                    owner: try Store.owner(thumbprint: row["owner"], database), addedAt: row["added_at"])
+            }
+        }
+    }
+
+    /// The newest set of that name that `owner` signed; nil where there is none.
+    static func references(
+        named name: String, of owner: String, _ database: Database
+    ) throws -> SignedReferenceSet? {
+        let text = try String.fetchOne(
+            database, sql: "SELECT text FROM reference_set WHERE owner = ? AND name = ?", arguments: [owner, name])
+        return try text.map { try SignedReferenceSet(parsing: $0) }
+    }
+
+    private static func requireRise(to signed: SignedReferenceSet, _ database: Database) throws {
+        let set = signed.unverified
+        guard let known = try references(named: set.name, of: signed.owner, database), known != signed else { return }
+        guard set.version > known.unverified.version else {
+            throw BrokerError(
+                "reference values \(set.title) are not newer than \(known.unverified.title), which is here",
+                hint: "sign them with a higher version")
+        }
+    }
+}
