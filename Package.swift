@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "Attestation", "Diagnosis", "ExternalPin", "FileIO", "LaunchMeasurement", "LUKS", "PinKit", "PinSet",
+                "Attestation", "Diagnosis", "ExternalPin", "FileIO", "LaunchMeasurement", "LUKS", "PinKit", "PinSet", "TEE",
                 "TPM2Pin", "TangPin",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -181,6 +181,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "BrokerTests",
-            dependencies: ["Broker", "BrokerProtocol", "PinKit", "TEESimulator", "cvm-clevis-broker"], swiftSettings: strict),
+            dependencies: ["Attestation", "Broker", "BrokerProtocol", "PinKit", "TEESimulator", "cvm-clevis-broker"],
+            swiftSettings: strict),
     ]
 )

@@ -18,7 +18,10 @@ struct CVMClevis: ParsableCommand {
               cvm-clevis luks bind -d disk.img -p snp-attest
             """,
         version: programVersion,
-        subcommands: [Init.self, BootConfigCommand.self, Luks.self, Encrypt.self, Decrypt.self, Trust.self, Measure.self])
+        subcommands: [
+            Init.self, BootConfigCommand.self, Luks.self, Encrypt.self, Decrypt.self, EvidenceCommand.self,
+            PolicyCommand.self, RefValues.self, Trust.self, Measure.self,
+        ])
 
     static func main() {
         // A reader that goes away ends a write with EPIPE, which is reported, instead of ending the program silently.

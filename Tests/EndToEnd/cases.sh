@@ -114,6 +114,52 @@ reject "a tampered report" 'signature' guest --fault tampered-report -- \
 reject "evidence for another nonce" 'report' guest --fault wrong-report-data -- \
     cvm-clevis-unlock --boot-config "$work/boot.json" --device "root=$disk" --test
 
+note "evidence and policies in files"
+expect "a guest asks for evidence" guest -- cvm-clevis evidence get --nonce 00112233445566778899aabbccddeeff \
+    --output "$work/evidence.json"
+expect "it is shown" sh -c "cvm-clevis evidence show '$work/evidence.json' | grep -q '^  measurement  *[0-9a-f]\{96\}$'"
+expect "it is genuine, fresh and wanted" cvm-clevis evidence verify "$work/evidence.json" --policy "$work/policy.json" \
+    --trust-simulator "$work/simulator" --nonce 00112233445566778899aabbccddeeff
+status() { local wanted=$1; shift; "$@" >/dev/null 2>&1 && return 1; [ $? = "$wanted" ]; }
+expect "for another nonce it is refused, with status 1" status 1 cvm-clevis evidence verify "$work/evidence.json" \
+    --trust-simulator "$work/simulator" --nonce 00
+expect "AMD knows nothing of the simulator: status 1" status 1 cvm-clevis evidence verify "$work/evidence.json"
+guest -- cvm-clevis evidence get --raw --output "$work/report.bin" 2>/dev/null
+expect "without its certificate nobody can tell: status 2" status 2 cvm-clevis evidence verify "$work/report.bin" \
+    --trust-simulator "$work/simulator"
+expect "a policy is learnt from it" cvm-clevis evidence learn "$work/evidence.json" --trust-simulator "$work/simulator" \
+    --covers firmware,kernel,initrd,cmdline --output "$work/learnt.json"
+expect "and accepts it" cvm-clevis evidence verify "$work/evidence.json" --policy "$work/learnt.json" \
+    --trust-simulator "$work/simulator"
+expect "and is one that a binding takes" cvm-clevis policy check "$work/learnt.json"
+expect "it is explained" sh -c "cvm-clevis policy explain '$work/learnt.json' | grep -q 'measurement  *[0-9a-f]\{96\}$'"
+python3 -c 'import json,sys; print(json.dumps(json.loads(sys.argv[1])["policy"]))' "$unmeasured" >"$work/unmeasured.json"
+reject "one that leaves the initrd out is not taken" 'covers: leaves the initrd unmeasured' \
+    cvm-clevis policy check "$work/unmeasured.json"
+
+note "reference values"
+values() { # values VERSION: a set with the measurement of the policy
+    python3 -c 'import json,sys; p=json.load(open(sys.argv[1])); print(json.dumps({"name":"root-image","version":int(sys.argv[2]),
+        "covers":p["covers"],"snp":{"measurement":p["measurement"]}}))' "$work/policy.json" "$1"
+}
+make_image "$work/referring.img" "$passphrase" >/dev/null
+referring='{"policy":{"covers":["firmware","kernel","initrd","cmdline"],"reference":"root-image"}}'
+expect "a policy that names a set is bound" cvm-clevis luks bind -d "$work/referring.img" -k "$passphrase" -p snp-attest \
+    -c "$referring"
+expect "its guest trusts the owner" cvm-clevis boot-config create -d "$work/referring.img" --output "$work/referring.json"
+reject "no set, no share" 'reference is unknown' guest -- cvm-clevis-unlock --boot-config "$work/referring.json" \
+    --device "root=$work/referring.img" --test
+values 2 >"$work/values.json"
+expect "the owner signs a set" cvm-clevis refvalues sign "$work/values.json" --days 7 -o "$work/set.jws"
+expect "which verifies, and says that it ends soon" sh -c \
+    "cvm-clevis refvalues verify '$work/set.jws' 2>&1 | grep -q 'warning: .*root-image version 2 expire in'"
+expect "the broker takes it in" cvm-clevis-broker refvalues add "$work/broker" "$work/set.jws"
+expect "and the guest gets its share, without another binding" guest -- cvm-clevis-unlock \
+    --boot-config "$work/referring.json" --device "root=$work/referring.img" --test
+values 1 | cvm-clevis refvalues sign - -o "$work/old.jws" 2>/dev/null
+reject "an older version is refused" 'not newer than root-image version 2' \
+    cvm-clevis-broker refvalues add "$work/broker" "$work/old.jws"
+
 note "our pins in stock clevis"
 mkdir "$work/bin"
 for name in clevis-encrypt-snp-attest clevis-decrypt-snp-attest; do ln -s "$(command -v cvm-clevis)" "$work/bin/$name"; done

@@ -114,7 +114,7 @@ struct AnchorOptions: ParsableArguments {
         for anchor in try amd().descriptions + intel().descriptions { Console.answer(anchor) }
     }
 
-    private func amd() throws -> TrustAnchors {
+    func amd() throws -> TrustAnchors {
         guard let folder = trustSimulator else { return .amd }
         return try TrustAnchors.amd.addingSimulated(
             ark: FileIO.read("\(folder)/ark.pem", limit: Self.limit),
@@ -122,7 +122,7 @@ struct AnchorOptions: ParsableArguments {
             asvk: optional("\(folder)/asvk.pem"))
     }
 
-    private func intel() throws -> TDXTrustAnchors {
+    func intel() throws -> TDXTrustAnchors {
         guard let folder = trustSimulator, let root = try optional("\(folder)/intel-root.pem") else { return .intel }
         return try TDXTrustAnchors.intel.addingSimulated(root: root)
     }
@@ -133,7 +133,7 @@ struct AnchorOptions: ParsableArguments {
 }
 
 /// Bundles and their parts as files.
-private enum TrustFiles {
+enum TrustFiles {
     private static let maximumDepth = 8
 
     /// A bundle, or a folder as `import` makes it.

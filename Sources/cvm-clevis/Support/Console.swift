@@ -4,6 +4,7 @@ import FileIO
 import Glibc
 import LUKS
 import PinKit
+import TEE
 
 /// A failure told to a person: what happened, and what to do next where there is something to do.
 struct Failure: Error {
@@ -47,7 +48,7 @@ enum Console {
 
     /// Whether ArgumentParser made this error: it alone knows the usage to print.
     private static func isUsage(_ error: any Error) -> Bool {
-        !(error is PinError || error is JSONError || error is FileError || error is LUKSError)
+        !(error is PinError || error is JSONError || error is FileError || error is LUKSError || error is EvidenceError)
             && CVMClevis.exitCode(for: error) != .failure
     }
 
