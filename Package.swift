@@ -31,14 +31,14 @@ let package = Package(
         .systemLibrary(name: "CJose", path: "Sources/CLibs/CJose", pkgConfig: "jose", providers: [.apt(["libjose-dev"])]),
         .systemLibrary(
             name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-        .systemLibrary(
-            name: "CCryptsetup", path: "Sources/CLibs/CCryptsetup", pkgConfig: "libcryptsetup",
-            providers: [.apt(["libcryptsetup-dev"])]),
         .systemLibrary(name: "CFUSE", path: "Sources/CLibs/CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         // Without pkgConfig, whose -l flags would link what is to be opened at run time.
         .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CSpawn", path: "Sources/CLibs/CSpawn"),
         .systemLibrary(name: "CTSS2", path: "Sources/CLibs/CTSS2", providers: [.apt(["libtss2-dev"])]),
+
+        // Its functions are forwarded to the library, which the first of them opens.
+        .target(name: "CCryptsetup", path: "Sources/CLibs/CCryptsetup"),
 
         // Libraries an initrd carries: free of Foundation.
         .target(name: "PinKit", dependencies: ["CJose", "COpenSSL"], swiftSettings: strict),
@@ -79,7 +79,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(
-            name: "cvm-clevis-unlock", dependencies: ["FileIO", "LUKS", "PinKit", "PinSet"], swiftSettings: strict),
+            name: "cvm-clevis-unlock", dependencies: ["FileIO", "LUKS", "PinKit", "PinSet"], swiftSettings: strict,
+            // Every run needs it, and who builds an initrd sees it among what the program needs.
+            linkerSettings: [.linkedLibrary("cryptsetup")]),
 
         // Judges evidence: for who binds and for the broker, never in an initrd.
         .target(name: "Attestation", dependencies: ["PinKit", "TEE", "COpenSSL"], swiftSettings: strict),

@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.."
 
 if [ -z "${PROGRAMS:-}" ]; then
     scripts/setup --tests
-    swift build -c release --static-swift-stdlib --product cvm-clevis
-    PROGRAMS=$(swift build -c release --static-swift-stdlib --show-bin-path)
+    scripts/release-build --product cvm-clevis
+    PROGRAMS=$(scripts/release-build --show-bin-path)
 fi
 export PATH="$PROGRAMS:$PATH"
 runs=${RUNS:-20}
