@@ -9,7 +9,10 @@ import jsonschema
 
 root = pathlib.Path(__file__).resolve().parents[2]
 # Schema, and the file with `accepted` documents and `refused` ones, each {"at": …, "policy": …}.
-pairs = [("docs/spec/policy.schema.json", "Tests/Vectors/snp-policies.json")]
+pairs = [
+    ("docs/spec/policy.schema.json", "Tests/Vectors/snp-policies.json"),
+    ("docs/spec/tdx-policy.schema.json", "Tests/Vectors/tdx-policies.json"),
+]
 
 
 def complaints(schema_path, cases_path):
