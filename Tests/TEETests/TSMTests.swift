@@ -88,10 +88,20 @@ import Testing
         }
     }
 
-    @Test func `a TDX quote comes without certificates`() throws {
-        try withEntry(["provider": Array("tdx_guest\n".utf8), "outblob": [4, 0], "auxblob": [9]]) { entry, _ in
+    @Test func `a TDX quote comes without certificates, and with its padding`() throws {
+        let quote = try draftQuote(over: reportData) + [0, 0, 0]
+        try withEntry(["provider": Array("tdx_guest\n".utf8), "outblob": quote, "auxblob": [9]]) { entry, _ in
             let answer = try ask(entry, before: soon)
-            #expect(answer == TSMReport(provider: "tdx_guest", report: [4, 0], certificates: []))
+            #expect(answer == TSMReport(provider: "tdx_guest", report: quote, certificates: []))
+        }
+    }
+
+    @Test func `a quote over other data, and a short one, are failures`() throws {
+        let whole = try draftQuote(over: pattern(64, from: 2))
+        for outblob in [whole, Array(try draftQuote(over: reportData).dropLast()), [], [4, 0]] {
+            try withEntry(["provider": Array("tdx_guest\n".utf8), "outblob": outblob]) { entry, _ in
+                #expect(throws: PinError(.failed), "\(outblob.count) bytes") { try ask(entry, before: soon) }
+            }
         }
     }
 
@@ -105,6 +115,20 @@ import Testing
         } catch {
             throw error.pinError
         }
+    }
+
+    /// Signed by nobody.
+    private func draftQuote(over reportData: [UInt8]) throws -> [UInt8] {
+        var report = [UInt8](repeating: 0, count: TDReport.byteCount10)
+        TDXField.reportData.put(reportData, into: &report)
+        let signed = TDXQuote.signedBytes(
+            of: try #require(TDReport(report)), version: 4, vendor: [UInt8](repeating: 0, count: 16))
+        let zeros = [UInt8](repeating: 0, count: 64)
+        let signature = TDXQuoteSignature(
+            signature: zeros, attestationKey: zeros,
+            qeReport: try #require(QEReport([UInt8](repeating: 0, count: QEReport.byteCount))), qeReportSignature: zeros,
+            qeAuthentication: [], certificates: [])
+        return TDXQuote.encode(signed: signed, signature: signature)
     }
 
     private func report(over reportData: [UInt8]) -> [UInt8] {

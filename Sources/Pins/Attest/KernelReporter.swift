@@ -19,7 +19,13 @@ struct KernelReporter: EvidenceReporter {
         let answer = try reporter.report(over: data, before: deadline)
         switch platform {
         case .snp: return .snp(report: answer.report, certificates: answer.certificates)
-        case .tdx: return .tdx(quote: answer.report, eventLog: [])
+        case .tdx: return .tdx(quote: answer.report, eventLog: eventLog)
         }
+    }
+
+    /// Empty where there is none, or more of it than a broker takes: it only explains the quote.
+    private var eventLog: [UInt8] {
+        let log = CCEL().read() ?? []
+        return log.count <= EvidenceDocument.maximumEventLog ? log : []
     }
 }

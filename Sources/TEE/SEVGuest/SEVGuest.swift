@@ -155,7 +155,7 @@ extension SEVGuest {
             throw PinError(.failed, step: TSMEntry.step, detail: "a report of \(numbers[1]) bytes")
         }
         let report = Array(response.dropFirst(SEVGuestMessage.reportOffset).prefix(SNPReport.byteCount))
-        try TSMEntry.check(report, isOver: reportData)
+        try TSMEntry.check(report, of: .sevGuest, isOver: reportData)
         return report
     }
 

@@ -65,6 +65,16 @@ extension EventLog {
         self.init(events: events)
     }
 
+    /// The log that begins `bytes`, without what pads the area it stands in. Throws as ``init(parsing:)`` does.
+    public static func trimming(_ bytes: [UInt8]) throws(EvidenceError) -> [UInt8] {
+        guard bytes.count <= maximumByteCount else { throw malformed("\(bytes.count) bytes are too many") }
+        var reader = ByteReader(bytes)
+        let sizes = try digestSizes(&reader)
+        var end = reader.position
+        while try next(&reader, sizes) != nil { end = reader.position }
+        return Array(bytes.prefix(end))
+    }
+
     private struct DigestSize {
         let algorithm: UInt16
         let count: Int

@@ -42,7 +42,7 @@ package struct TSMEntry {
             provider == TSMDriver.sevGuest.rawValue ? try read("auxblob", limit: Self.maximumCertificates) : []
         try expectGeneration(writes)
         try check(deadline)
-        if provider == TSMDriver.sevGuest.rawValue { try require(report, isOver: reportData) }
+        if let driver = TSMDriver(rawValue: provider) { try require(report, of: driver, isOver: reportData) }
         return TSMReport(provider: provider, report: report, certificates: certificates)
     }
 
@@ -63,23 +63,26 @@ package struct TSMEntry {
         guard generation == expected else { throw .raced("generation is \(text) after \(expected) writes of ours") }
     }
 
-    private func require(_ report: [UInt8], isOver reportData: [UInt8]) throws(Failure) {
+    private func require(_ report: [UInt8], of driver: TSMDriver, isOver reportData: [UInt8]) throws(Failure) {
         do throws(PinError) {
-            try TSMEntry.check(report, isOver: reportData)
+            try TSMEntry.check(report, of: driver, isOver: reportData)
         } catch {
             throw .other(error)
         }
     }
 
-    /// Throws `.failed` for what is no SNP report, or one over something else than was sent.
-    static func check(_ report: [UInt8], isOver reportData: [UInt8]) throws(PinError) {
-        let parsed: SNPReport
+    /// Throws `.failed` for what is no report or quote, or one over something else than was sent.
+    static func check(_ report: [UInt8], of driver: TSMDriver, isOver reportData: [UInt8]) throws(PinError) {
+        let found: [UInt8]
         do throws(EvidenceError) {
-            parsed = try SNPReport(parsing: report)
+            switch driver {
+            case .sevGuest: found = try SNPReport(parsing: report).reportData
+            case .tdxGuest: found = try TDXQuote(parsing: report).report.reportData
+            }
         } catch {
             throw PinError(.failed, step: step, detail: error.description)
         }
-        guard parsed.reportData == reportData else {
+        guard found == reportData else {
             throw PinError(.failed, step: step, detail: "the report is over other report data than was sent")
         }
     }
