@@ -73,8 +73,8 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "Attestation", "Diagnosis", "ExternalPin", "FileIO", "LaunchMeasurement", "LUKS", "PinKit", "PinSet", "TEE",
-                "TPM2Pin", "TangPin",
+                "Attestation", "BrokerProtocol", "Diagnosis", "ExternalPin", "FileIO", "LaunchMeasurement", "LUKS", "PinKit",
+                "PinSet", "TEE", "TPM2Pin", "TangPin",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -100,7 +100,8 @@ let package = Package(
         .executableTarget(
             name: "cvm-tee-sim",
             dependencies: [
-                "FileIO", "PinKit", "TEESimulator", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "FileIO", "PinKit", "TEE", "TEESimulator",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
 

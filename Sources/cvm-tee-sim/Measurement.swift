@@ -6,7 +6,7 @@ import TEESimulator
 /// `cvm-tee-sim measurement`.
 struct Measurement: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the simulated guest's launch measurement as a policy wants it.",
+        abstract: "Print the simulated guest's launch measurement, SEV-SNP's or MRTD, as a policy wants it.",
         discussion: """
             A whole policy: cvm-tee-sim policy.
 
@@ -14,5 +14,10 @@ struct Measurement: ParsableCommand {
               cvm-tee-sim measurement
             """)
 
-    func run() { print(Base64URL.encode(SNPSettings.defaultMeasurement)) }
+    @Option(help: "The platform: snp or tdx.")
+    var tee = AttestedTEE.snp
+
+    func run() {
+        print(Base64URL.encode(tee == .snp ? SNPSettings.defaultMeasurement : TDXSettings.defaultMRTD))
+    }
 }

@@ -20,7 +20,7 @@ struct Run: ParsableCommand {
 
             Example:
               sudo cvm-tee-sim run --tee snp -- cvm-clevis luks unlock -d disk.img -t
-              sudo cvm-tee-sim run --tee snp --fault tampered-report -- COMMAND
+              sudo cvm-tee-sim run --tee tdx --fault tampered-report -- COMMAND
             """)
 
     private static var faults: String {
@@ -30,14 +30,12 @@ struct Run: ParsableCommand {
         }.joined(separator: "\n")
     }
 
-    enum TEE: String, ExpressibleByArgument, CaseIterable {
-        case snp, none
-    }
+    @Option(help: "The platform: snp, tdx, or none for a machine without a TEE.")
+    var tee: TEEName
 
-    @Option(help: "The platform: snp, or none for a machine without a TEE.")
-    var tee: TEE
+    @OptionGroup(title: "SEV-SNP") var snp: SNPOptions
 
-    @OptionGroup var guest: GuestOptions
+    @OptionGroup(title: "TDX") var tdx: TDXOptions
 
     @Option(help: ArgumentHelp("What goes wrong; see above.", valueName: "name"), transform: readFault)
     var fault: Fault?
@@ -52,10 +50,17 @@ struct Run: ParsableCommand {
 
     func validate() throws {
         guard !command.isEmpty else { throw ValidationError("what is to be run? Give it after --") }
+        guard tee == .snp || !snp.areUsed else { throw ValidationError("an option of SEV-SNP takes --tee snp") }
+        guard tee == .tdx || !tdx.areUsed else { throw ValidationError("an option of TDX takes --tee tdx") }
     }
 
     func run() throws {
-        let platform = SimulatedPlatform(snp: tee == .snp ? guest.settings : nil, fault: fault)
-        Glibc.exit(try platform.run(command))
+        let tee: SimulatedTEE =
+            switch tee {
+            case .snp: .snp(snp.settings)
+            case .tdx: .tdx(tdx.settings)
+            case .none: .none
+            }
+        Glibc.exit(try SimulatedPlatform(tee, fault: fault).run(command))
     }
 }

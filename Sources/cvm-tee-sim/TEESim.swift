@@ -10,7 +10,7 @@ struct TEESim: ParsableCommand {
         abstract: "Pretend to be a confidential VM, with evidence that really verifies under a test anchor.",
         discussion: """
             The signing keys are public and prove nothing. A broker trusts them only
-            when it is told to, with --trust-simulator.
+            when it is told to, with --trust-simulator (see trust --help for TDX).
 
             Exit status: 0 done, 1 failed (one line says why), 2 wrong usage; of run, that
             of the command.

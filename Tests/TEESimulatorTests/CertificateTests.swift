@@ -10,7 +10,7 @@ struct CertificateTests {
         let platform = try SimulatedSNP()
         let ark = try X509Object(platform.arkDER)
         let ask = try X509Object(platform.askDER)
-        let vcek = try X509Object(platform.vcekDER)
+        let vcek = try X509Object(platform.endorsementDER)
         #expect(ark.isSigned(by: ark) && ask.isSigned(by: ark) && vcek.isSigned(by: ask))
         #expect(!vcek.isSigned(by: ark))
         for certificate in [ark, ask, vcek] { #expect(certificate.signatureAlgorithm == NID_rsassaPss) }
@@ -22,13 +22,13 @@ struct CertificateTests {
         #expect(try X509Object(pem: SimulatedTrust.askPEM).der == platform.askDER)
         #expect(try X509Object(platform.arkDER).commonName == "ARK-Genoa")
         #expect(try X509Object(platform.askDER).commonName == "SEV-Genoa")
-        #expect(try X509Object(platform.vcekDER).commonName == "SEV-VCEK")
+        #expect(try X509Object(platform.endorsementDER).commonName == "SEV-VCEK")
     }
 
     @Test func `patch levels and the chip stand in AMD's extensions`() throws {
         var settings = SNPSettings()
         settings.tcb = SNPTrustedBase([10, 1, 2, 3, 4, 5, 127, 0xdb])
-        let vcek = try X509Object(SimulatedSNP(settings).vcekDER)
+        let vcek = try X509Object(SimulatedSNP(settings).endorsementDER)
         #expect(vcek.amdExtension("1") == [2, 1, 0])
         #expect(vcek.amdExtension("2") == [22, 5] + Array("Genoa".utf8))
         #expect(vcek.amdExtension("3.1") == [2, 1, 10])
@@ -45,7 +45,7 @@ struct CertificateTests {
         settings.certificate.notAfter = -60
         settings.certificate.pss = false
         let platform = try SimulatedSNP(settings)
-        let vcek = try X509Object(platform.vcekDER)
+        let vcek = try X509Object(platform.endorsementDER)
         #expect(vcek.commonName == "SEV-VLEK")
         #expect(vcek.amdExtension("3.1") == [2, 1, 9])
         #expect(vcek.hasExpired)

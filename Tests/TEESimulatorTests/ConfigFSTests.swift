@@ -9,7 +9,7 @@ import Testing
 struct ConfigFSTests {
     @Test func `a report directory has the kernel's files and modes`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings()).enter()
+            try SimulatedPlatform(.snp(SNPSettings())).enter()
             let entry = try Entry()
             #expect(
                 entry.names == [
@@ -27,7 +27,7 @@ struct ConfigFSTests {
 
     @Test func `inblob counts when it is closed, and not before`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings()).enter()
+            try SimulatedPlatform(.snp(SNPSettings())).enter()
             let entry = try Entry()
             let file = Kernel.open(entry.path("inblob"), O_WRONLY)
             // In two writes, over a descriptor that was duplicated and closed as a shell does.
@@ -46,7 +46,7 @@ struct ConfigFSTests {
 
     @Test func `opening without writing commits nothing`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings()).enter()
+            try SimulatedPlatform(.snp(SNPSettings())).enter()
             let entry = try Entry()
             close(Kernel.open(entry.path("inblob"), O_WRONLY))
             #expect(try entry.text("generation") == "0\n")
@@ -55,7 +55,7 @@ struct ConfigFSTests {
 
     @Test func `more than 64 bytes are EFBIG`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings()).enter()
+            try SimulatedPlatform(.snp(SNPSettings())).enter()
             let entry = try Entry()
             #expect(throws: Failed(code: EFBIG)) { try entry.write([UInt8](repeating: 1, count: 65), to: "inblob") }
             // The close still commits what was there, which is nothing.
@@ -67,7 +67,7 @@ struct ConfigFSTests {
     @Test(arguments: [1, 32, 63])
     func `a wrong length shows only when the report is read`(count: Int) async {
         await #expect(processExitsWith: .success) { [count] in
-            try SimulatedPlatform(snp: SNPSettings()).enter()
+            try SimulatedPlatform(.snp(SNPSettings())).enter()
             let entry = try Entry()
             try entry.write([UInt8](repeating: 1, count: count), to: "inblob")
             #expect(try entry.text("generation") == "1\n")
@@ -79,7 +79,7 @@ struct ConfigFSTests {
 
     @Test func `files are opened as their mode says, by root too`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings()).enter()
+            try SimulatedPlatform(.snp(SNPSettings())).enter()
             let entry = try Entry()
             for (name, flags) in [
                 ("inblob", O_RDWR), ("inblob", O_RDONLY), ("privlevel", O_RDONLY), ("outblob", O_RDWR),
@@ -95,7 +95,7 @@ struct ConfigFSTests {
 
     @Test func `blobs cannot be sought in, text can`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings()).enter()
+            try SimulatedPlatform(.snp(SNPSettings())).enter()
             let entry = try Entry()
             try entry.write([UInt8](repeating: 1, count: 64), to: "inblob")
             for name in ["outblob", "auxblob"] {
@@ -111,7 +111,7 @@ struct ConfigFSTests {
 
     @Test func `every write counts, and the report stays until the next`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings()).enter()
+            try SimulatedPlatform(.snp(SNPSettings())).enter()
             let entry = try Entry()
             try entry.write(Array("2\n".utf8), to: "privlevel")
             #expect(try entry.text("generation") == "1\n")
@@ -131,7 +131,7 @@ struct ConfigFSTests {
         await #expect(processExitsWith: .success) {
             var settings = SNPSettings()
             settings.vmpl = 1
-            try SimulatedPlatform(snp: settings).enter()
+            try SimulatedPlatform(.snp(settings)).enter()
             let entry = try Entry()
             #expect(try entry.text("privlevel_floor") == "1\n")
             for text in ["0", "4", "-1", "two", "2 "] {
@@ -145,7 +145,7 @@ struct ConfigFSTests {
 
     @Test func `two readers of one entry get the same report`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings(), fault: .slow(20)).enter()
+            try SimulatedPlatform(.snp(SNPSettings()), fault: .slow(20)).enter()
             let entry = try Entry()
             try entry.write([UInt8](repeating: 7, count: 64), to: "inblob")
             // The other reader is a process: this thread's namespace is its own.
@@ -160,7 +160,7 @@ struct ConfigFSTests {
 
     @Test func `two entries know nothing of each other`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings()).enter()
+            try SimulatedPlatform(.snp(SNPSettings())).enter()
             let first = try Entry("first")
             let second = try Entry("second")
             try first.write([UInt8](repeating: 1, count: 64), to: "inblob")
@@ -174,7 +174,7 @@ struct ConfigFSTests {
 
     @Test func `a directory is made once, goes away with its files, and open files know`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings()).enter()
+            try SimulatedPlatform(.snp(SNPSettings())).enter()
             let entry = try Entry()
             #expect(Kernel.makeDirectory(entry.directory) == -EEXIST)
             let file = Kernel.open(entry.path("generation"), O_RDONLY)
@@ -189,7 +189,7 @@ struct ConfigFSTests {
 
     @Test func `without a TEE there is no entry to be made`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: nil).enter()
+            try SimulatedPlatform(.none).enter()
             #expect(throws: Failed(code: ENXIO)) { try Entry() }
         }
     }

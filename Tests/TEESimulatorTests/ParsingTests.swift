@@ -18,13 +18,13 @@ struct ParsingTests {
         #expect(report.reportData == reportData)
         #expect(report.measurement == SNPSettings.defaultMeasurement)
         #expect(report.signingKey == .vcek)
-        #expect(try X509Object(platform.vcekDER).verifiesP384(report.signature, over: report.signedBytes))
+        #expect(try X509Object(platform.endorsementDER).verifiesP384(report.signature, over: report.signedBytes))
     }
 
     @Test func `the certificate table gives the certificates back`() throws {
         let platform = try SimulatedSNP()
         let table = try SNPCertificateTable(parsing: platform.certificates)
-        #expect(table[.vcek] == platform.vcekDER)
+        #expect(table[.vcek] == platform.endorsementDER)
         #expect(table[.ask] == platform.askDER)
         #expect(table[.ark] == platform.arkDER)
         #expect(table[.vlek] == nil)

@@ -49,6 +49,16 @@ struct ProgramTests {
         #expect(Kernel.names(in: "/sys/kernel") == before)
     }
 
+    @Test func `a shell finds the quote of a TDX guest`() throws {
+        let script = """
+            cd /sys/kernel/config/tsm/report && mkdir one && cd one
+            head -c 64 /dev/zero > inblob && cat outblob | od -An -v -tx1 -j 184 -N 4; cat provider
+            """
+        let mrtd = "deadbeef" + String(repeating: "0", count: 88)
+        let program = try Program(["run", "--tee", "tdx", "--mrtd", mrtd, "--", "/bin/sh", "-c", script])
+        #expect(try program.finish().output == " de ad be ef\ntdx_guest\n")
+    }
+
     @Test func `options reach the report`() throws {
         let script = """
             cd /sys/kernel/config/tsm/report && mkdir one && cd one
@@ -63,6 +73,11 @@ struct ProgramTests {
         (["run", "--tee", "snp", "--", "/no/such/program"], 1, "cannot run /no/such/program: No such file or directory"),
         (["run", "--tee", "snp", "--tcb", "00", "--", "true"], 1, "reported TCB: 1 bytes given, 8 expected"),
         (["run", "--tee", "snp", "--fault", "bad-luck", "--", "true"], 2, "there is no fault 'bad-luck'; see --help"),
+        (["run", "--tee", "tdx", "--vmpl", "1", "--", "true"], 2, "an option of SEV-SNP takes --tee snp"),
+        (["run", "--tee", "snp", "--padding", "1", "--", "true"], 2, "an option of TDX takes --tee tdx"),
+        (["run", "--tee", "tdx", "--fault", "wrong-spl", "--", "true"], 1, "this fault is none of that platform's"),
+        (["run", "--tee", "tdx", "--mrtd", "00", "--", "true"], 1, "MRTD: 1 bytes given, 48 expected"),
+        (["trust", "/tmp/x", "--fault", "dusty"], 2, "collateral has no fault 'dusty'; see --help"),
         (["run", "--tee", "snp"], 2, "what is to be run? Give it after --"),
         (["trust", "/proc/trust"], 1, "/proc/trust: No such file or directory"),
     ])
@@ -81,14 +96,15 @@ struct ProgramTests {
         #expect(result.error.contains("CAP_SYS_ADMIN"), "\(result.error)")
     }
 
-    @Test func `trust writes the anchors`() throws {
+    @Test func `trust writes the anchors and the collateral`() throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("cvm-tee-sim-\(UUID())")
         defer { try? FileManager.default.removeItem(at: directory) }
         #expect(try Program(["trust", directory.path]).finish().status == 0)
-        #expect(
-            try String(contentsOf: directory.appendingPathComponent("ark.pem"), encoding: .utf8) == SimulatedTrust.arkPEM)
-        #expect(
-            try String(contentsOf: directory.appendingPathComponent("ask.pem"), encoding: .utf8) == SimulatedTrust.askPEM)
+        for (name, text) in SimulatedTrust.files {
+            #expect(try String(contentsOf: directory.appendingPathComponent(name), encoding: .utf8) == text)
+        }
+        let collateral = try FileManager.default.contentsOfDirectory(atPath: directory.path + "/collateral")
+        #expect(try collateral.sorted() == SimulatedCollateral(at: 0).files.map(\.name).sorted())
     }
 
     @Test func `measurement prints the default as policies have it`() throws {
@@ -97,6 +113,8 @@ struct ProgramTests {
         #expect(
             try Program(["policy"]).finish().output
                 == #"{"covers":["firmware","kernel","initrd","cmdline"],"measurement":["\#(text)"]}"# + "\n")
+        #expect(
+            try Program(["policy", "--tee", "tdx"]).finish().output == TDXSettings.examplePolicy.canonical + "\n")
     }
 
     @Test(arguments: [[], ["run"], ["trust"], ["policy"], ["measurement"]])

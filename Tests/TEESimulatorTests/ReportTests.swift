@@ -76,6 +76,6 @@ struct ReportTests {
     private func isGenuine(_ report: [UInt8], of platform: SimulatedSNP) throws -> Bool {
         let r = report[0x2A0..<0x2A0 + 48].reversed()
         let s = report[0x2E8..<0x2E8 + 48].reversed()
-        return try X509Object(platform.vcekDER).verifiesP384(Array(r) + Array(s), over: Array(report[..<0x2A0]))
+        return try X509Object(platform.endorsementDER).verifiesP384(Array(r) + Array(s), over: Array(report[..<0x2A0]))
     }
 }

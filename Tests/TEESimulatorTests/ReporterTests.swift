@@ -8,7 +8,7 @@ import Testing
 struct ReporterTests {
     @Test func `the shipped reporter gets a report that its certificate signed`() async {
         await #expect(processExitsWith: .success) {
-            let evidence = try ask(SimulatedPlatform(snp: SNPSettings()))
+            let evidence = try ask(SimulatedPlatform(.snp(SNPSettings())))
             #expect(evidence.provider == "sev_guest")
             #expect(try isSigned(evidence))
         }
@@ -16,7 +16,7 @@ struct ReporterTests {
 
     @Test func `the privilege level asked for is the one reported`() async {
         await #expect(processExitsWith: .success) {
-            let evidence = try ask(SimulatedPlatform(snp: SNPSettings()), privilegeLevel: 3)
+            let evidence = try ask(SimulatedPlatform(.snp(SNPSettings())), privilegeLevel: 3)
             #expect(try SNPReport(parsing: evidence.report).vmpl == 3)
             #expect(try isSigned(evidence))
         }
@@ -24,7 +24,7 @@ struct ReporterTests {
 
     @Test func `many reports in a row are each their own`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings()).enter()
+            try SimulatedPlatform(.snp(SNPSettings())).enter()
             for number in 0..<50 as Range<UInt8> {
                 let reportData = [UInt8](repeating: number, count: 64)
                 let evidence = try TSMReporter().report(over: reportData, before: .after(seconds: 10))
@@ -36,7 +36,7 @@ struct ReporterTests {
 
     @Test func `without a TEE the reporter says so`() async {
         await #expect(processExitsWith: .success) {
-            #expect(throws: PinError(.unavailable)) { try ask(SimulatedPlatform(snp: nil)) }
+            #expect(throws: PinError(.unavailable)) { try ask(SimulatedPlatform(.none)) }
         }
     }
 
@@ -46,21 +46,21 @@ struct ReporterTests {
     func `the reporter notices`(fault: String) async {
         await #expect(processExitsWith: .success) { [fault] in
             let fault = try #require(Fault(named: fault))
-            let platform = SimulatedPlatform(snp: SNPSettings(), fault: fault)
+            let platform = SimulatedPlatform(.snp(SNPSettings()), fault: fault)
             #expect(throws: PinError(.failed)) { try ask(platform) }
         }
     }
 
     @Test func `a driver that goes away is unavailable`() async {
         await #expect(processExitsWith: .success) {
-            let platform = SimulatedPlatform(snp: SNPSettings(), fault: .providerGone)
+            let platform = SimulatedPlatform(.snp(SNPSettings()), fault: .providerGone)
             #expect(throws: PinError(.unavailable)) { try ask(platform) }
         }
     }
 
     @Test func `a stale report is noticed once there was another`() async {
         await #expect(processExitsWith: .success) {
-            try SimulatedPlatform(snp: SNPSettings(), fault: .staleNonce).enter()
+            try SimulatedPlatform(.snp(SNPSettings()), fault: .staleNonce).enter()
             let first = [UInt8](repeating: 1, count: 64)
             let second = [UInt8](repeating: 2, count: 64)
             _ = try TSMReporter().report(over: first, before: .after(seconds: 10))
@@ -71,7 +71,7 @@ struct ReporterTests {
     @Test func `a tampered report passes the reporter, and its signature fails`() async {
         await #expect(processExitsWith: .success) {
             let fault = try #require(Fault(named: "tampered-report"))
-            let platform = SimulatedPlatform(snp: SNPSettings(), fault: fault)
+            let platform = SimulatedPlatform(.snp(SNPSettings()), fault: fault)
             let evidence = try ask(platform)
             #expect(try SNPReport(parsing: evidence.report).measurement != SNPSettings.defaultMeasurement)
             #expect(try !isSigned(evidence))
@@ -80,12 +80,12 @@ struct ReporterTests {
 
     @Test func `a host without certificates gives none`() async {
         await #expect(processExitsWith: .success) {
-            let evidence = try ask(SimulatedPlatform(snp: SNPSettings(), fault: .noCertificates))
+            let evidence = try ask(SimulatedPlatform(.snp(SNPSettings()), fault: .noCertificates))
             #expect(evidence.certificates.isEmpty)
         }
     }
 
-    @Test(arguments: ["", "tampered", "tampered-report:", "tampered-report:1184", "slow", "slow:60001", "wrong-spl:1"])
+    @Test(arguments: ["", "tampered", "tampered-report:", "tampered-report:8192", "slow", "slow:60001", "wrong-spl:1"])
     func `what is no fault is not taken for one`(text: String) {
         #expect(Fault(named: text) == nil)
     }

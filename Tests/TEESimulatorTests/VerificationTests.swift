@@ -32,17 +32,25 @@ struct VerificationTests {
         #expect(try verify(settings, under: simulated).report.reportedTCB.bytes == settings.tcb.reported)
     }
 
-    @Test(arguments: ["expired-certificate", "wrong-chip", "wrong-name", "wrong-spl"])
-    func `the verifier refuses a certificate that is`(fault: String) throws {
+    @Test(
+        arguments: [
+            ("expired-certificate", .vcek), ("pkcs1-signature", .vcek), ("wrong-chip", .vcek), ("wrong-name", .vcek),
+            ("wrong-spl", .vcek), ("expired-certificate", .vlek), ("pkcs1-signature", .vlek), ("wrong-name", .vlek),
+            ("wrong-spl", .vlek),
+        ] as [(String, SNPSigningKey)])
+    func `the verifier refuses a certificate that is`(fault: String, key: SNPSigningKey) throws {
         var settings = SNPSettings()
+        settings.signingKey = key
         try #require(Fault(named: fault)).apply(to: &settings)
         #expect(throws: EvidenceError(.refused)) { try verify(settings, under: simulated) }
     }
 
-    @Test func `the verifier refuses a certificate that is signed with PKCS #1 v1.5`() throws {
+    @Test func `a report under a VLEK verifies, and names no chip`() throws {
         var settings = SNPSettings()
-        settings.certificate.pss = false
-        #expect(throws: EvidenceError(.refused)) { try verify(settings, under: simulated) }
+        settings.signingKey = .vlek
+        let genuine = try verify(settings, under: simulated)
+        #expect(genuine.signingKey == .vlek && genuine.provider == SNPSettings.provider)
+        #expect(genuine.report.chipID.allSatisfy { $0 == 0 })
     }
 
     @Test func `the verifier refuses a report of which any byte was changed after signing`() throws {
@@ -67,7 +75,8 @@ struct VerificationTests {
     private var simulated: TrustAnchors {
         get throws {
             try TrustAnchors.amd.addingSimulated(
-                ark: Array(SimulatedTrust.arkPEM.utf8), ask: Array(SimulatedTrust.askPEM.utf8))
+                ark: Array(SimulatedTrust.arkPEM.utf8), ask: Array(SimulatedTrust.askPEM.utf8),
+                asvk: Array(SimulatedTrust.asvkPEM.utf8))
         }
     }
 

@@ -5,6 +5,8 @@ internal import Glibc
 protocol TSMProvider: AnyObject {
     /// What `provider` says, without the newline.
     var name: String { get }
+    /// The files of a report directory, in the kernel's order; a driver hides those it has no use for.
+    var attributes: [TSMAttribute] { get }
     /// The lowest value that `privlevel` takes.
     var privlevelFloor: UInt32 { get }
     /// Makes a report; slow on hardware. `inblob` has 1 to 64 bytes.

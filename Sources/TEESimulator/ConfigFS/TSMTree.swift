@@ -46,11 +46,15 @@ final class TSMTree {
             guard let entry = items.first(where: { $0.value.name == name }) else { throw .noSuchFile }
             return .entry(entry.key)
         case .entry(let entry):
-            guard items[entry] != nil, let attribute = TSMAttribute(rawValue: name) else { throw .noSuchFile }
+            guard items[entry] != nil, let attribute = attributes.first(where: { $0.rawValue == name }) else {
+                throw .noSuchFile
+            }
             return .attribute(attribute, of: entry)
         default: throw .noSuchFile
         }
     }
+
+    private var attributes: [TSMAttribute] { provider?.attributes ?? [] }
 
     func children(of node: Node) throws(Errno) -> [(name: String, node: Node)] {
         switch node {
@@ -59,7 +63,7 @@ final class TSMTree {
         case .report: return items.map { ($0.value.name, .entry($0.key)) }.sorted { $0.name < $1.name }
         case .entry(let entry):
             guard items[entry] != nil else { throw .noSuchFile }
-            return TSMAttribute.allCases.map { ($0.rawValue, .attribute($0, of: entry)) }
+            return attributes.map { ($0.rawValue, .attribute($0, of: entry)) }
         case .attribute: throw Errno(code: ENOTDIR)
         }
     }

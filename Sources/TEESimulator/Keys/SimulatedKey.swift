@@ -16,28 +16,53 @@ internal import PinKit
 
     /// ECDSA with SHA-384 as an SNP report carries it: R and S little-endian in 72 bytes each.
     func reportSignature(over message: [UInt8]) throws(SimulatorError) -> (r: [UInt8], s: [UInt8]) {
+        let (r, s) = try signature(over: message, sha384: true, width: 72)
+        return (r.reversed(), s.reversed())
+    }
+
+    /// ECDSA with SHA-256 as TDX carries it: r ‖ s, big-endian, 32 bytes each. The key is on P-256.
+    func es256Signature(over message: [UInt8]) throws(SimulatorError) -> [UInt8] {
+        let (r, s) = try signature(over: message, sha384: false, width: 32)
+        return r + s
+    }
+
+    /// The public key, x ‖ y, big-endian, 32 bytes each. The key is on P-256.
+    func point() throws(SimulatorError) -> [UInt8] {
+        var point = [UInt8](repeating: 0, count: 65)
+        var count = 0
+        guard
+            unsafe EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, &point, point.count, &count) == 1,
+            count == 65, point[0] == 4
+        else { throw SimulatorError("cannot read a public key: \(opensslReason())") }
+        return Array(point.dropFirst())
+    }
+
+    private func signature(
+        over message: [UInt8], sha384: Bool, width: Int32
+    ) throws(SimulatorError) -> (r: [UInt8], s: [UInt8]) {
         var der = [UInt8](repeating: 0, count: 128)
         var count = der.count
         let context = unsafe EVP_MD_CTX_new()
         defer { unsafe EVP_MD_CTX_free(context) }
-        guard unsafe EVP_DigestSignInit(context, nil, EVP_sha384(), nil, key) == 1,
+        guard unsafe EVP_DigestSignInit(context, nil, sha384 ? EVP_sha384() : EVP_sha256(), nil, key) == 1,
             unsafe EVP_DigestSign(context, &der, &count, message, message.count) == 1
-        else { throw SimulatorError("cannot sign a report: \(opensslReason())") }
-        return try littleEndianHalves(of: Array(der.prefix(count)))
+        else { throw SimulatorError("cannot sign: \(opensslReason())") }
+        return try halves(of: Array(der.prefix(count)), width: width)
     }
 
-    private func littleEndianHalves(of der: [UInt8]) throws(SimulatorError) -> (r: [UInt8], s: [UInt8]) {
+    /// Big-endian.
+    private func halves(of der: [UInt8], width: Int32) throws(SimulatorError) -> (r: [UInt8], s: [UInt8]) {
         let parsed = unsafe der.withUnsafeBufferPointer { buffer in
             var cursor = buffer.baseAddress
             return unsafe d2i_ECDSA_SIG(nil, &cursor, buffer.count)
         }
-        guard let parsed = unsafe parsed else { throw SimulatorError("cannot sign a report: \(opensslReason())") }
+        guard let parsed = unsafe parsed else { throw SimulatorError("cannot sign: \(opensslReason())") }
         defer { unsafe ECDSA_SIG_free(parsed) }
-        var r = [UInt8](repeating: 0, count: 72)
+        var r = [UInt8](repeating: 0, count: Int(width))
         var s = r
-        guard unsafe BN_bn2lebinpad(ECDSA_SIG_get0_r(parsed), &r, 72) == 72,
-            unsafe BN_bn2lebinpad(ECDSA_SIG_get0_s(parsed), &s, 72) == 72
-        else { throw SimulatorError("cannot sign a report: \(opensslReason())") }
+        guard unsafe BN_bn2binpad(ECDSA_SIG_get0_r(parsed), &r, width) == width,
+            unsafe BN_bn2binpad(ECDSA_SIG_get0_s(parsed), &s, width) == width
+        else { throw SimulatorError("cannot sign: \(opensslReason())") }
         return (r, s)
     }
 }

@@ -24,6 +24,24 @@ enum MountNamespace {
         guard unsafe mkdir(configfs, 0o755) == 0 else { throw failure("the directory \(configfs)") }
     }
 
+    /// Puts an event log where the kernel shows a TDX guest's, in a /sys/firmware with nothing else in it.
+    static func show(eventLog: [UInt8]) throws(SimulatorError) {
+        guard unsafe mount("cvm-tee-sim", "/sys/firmware", "tmpfs", 0, "mode=0755") == 0 else {
+            throw failure("a tmpfs over /sys/firmware")
+        }
+        var directory = "/sys/firmware"
+        for name in ["acpi", "tables", "data"] {
+            directory += "/\(name)"
+            guard unsafe mkdir(directory, 0o755) == 0 else { throw failure("the directory \(directory)") }
+        }
+        let file = unsafe open("\(directory)/CCEL", O_WRONLY | O_CREAT | O_CLOEXEC, 0o400)
+        guard file >= 0 else { throw failure("the file \(directory)/CCEL") }
+        defer { close(file) }
+        guard unsafe write(file, eventLog, eventLog.count) == eventLog.count else {
+            throw failure("the file \(directory)/CCEL")
+        }
+    }
+
     /// Takes the file system away even where a process that the command left behind still uses it.
     static func leave() { _ = unsafe umount2(configfs, Int32(MNT_DETACH)) }
 

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// The kind of platform to pretend to be.
+public enum SimulatedTEE: Sendable {
+    /// A machine without a TEE: configfs-tsm is there, and no driver has registered with it.
+    case none
+    case snp(SNPSettings)
+    case tdx(TDXSettings)
+}
+
 /// Which platform to pretend to be, and what goes wrong there.
 public struct SimulatedPlatform: Sendable {
-    /// nil is a machine without a TEE: configfs-tsm is there, and no driver has registered with it.
-    public var snp: SNPSettings?
+    public var tee: SimulatedTEE
     public var fault: Fault?
 
-    public init(snp: SNPSettings?, fault: Fault? = nil) {
-        self.snp = snp
+    public init(_ tee: SimulatedTEE, fault: Fault? = nil) {
+        self.tee = tee
         self.fault = fault
     }
 
@@ -26,12 +33,20 @@ public struct SimulatedPlatform: Sendable {
     package func enter() throws(SimulatorError) {
         let tree = TSMTree(provider: try provider(), races: fault == .generationRace)
         try MountNamespace.enter()
+        if case .tdx(let settings) = tee { try MountNamespace.show(eventLog: SimulatedTDX(settings).eventLog) }
         try TSMFileSystem(tree, at: MountNamespace.configfs).serve()
     }
 
     private func provider() throws(SimulatorError) -> (any TSMProvider)? {
-        guard var settings = snp else { return nil }
-        fault?.apply(to: &settings)
-        return SNPProvider(platform: try SimulatedSNP(settings), fault: fault)
+        if let fault, !fault.isPossible(on: tee) { throw SimulatorError("this fault is none of that platform's") }
+        switch tee {
+        case .none: return nil
+        case .snp(var settings):
+            fault?.apply(to: &settings)
+            return SimulatedDriver(try SimulatedSNP(settings), fault: fault)
+        case .tdx(var settings):
+            fault?.apply(to: &settings)
+            return SimulatedDriver(try SimulatedTDX(settings), fault: fault)
+        }
     }
 }

@@ -26,8 +26,9 @@ struct ReportDraft {
         put(settings.hostData, .hostData)
         put(settings.idKeyDigest, .idKeyDigest)
         put(settings.authorKeyDigest, .authorKeyDigest)
-        // AUTHOR_KEY_EN; the other bits are zero: signed by a VCEK that is not masked.
-        put(settings.authorKeyDigest.contains { $0 != 0 } ? 1 : 0, .keyInfo)
+        // AUTHOR_KEY_EN and SIGNING_KEY; the chip's key is not masked.
+        let authorKey: UInt64 = settings.authorKeyDigest.contains { $0 != 0 } ? 1 : 0
+        put(authorKey | UInt64(settings.signingKey.rawValue) << 2, .keyInfo)
     }
 
     private mutating func putPlatform(_ settings: SNPSettings) {
@@ -38,7 +39,7 @@ struct ReportDraft {
         put(settings.tcb.launch, .launchTCB)
         put([21, 55, 1], .currentFirmware)  // build, minor, major
         put([21, 55, 1], .committedFirmware)
-        put(settings.chip, .chipID)
+        if settings.signingKey == .vcek { put(settings.chip, .chipID) }
         if settings.version >= 3 {
             put([0x19], .family)
             put([0x11], .model)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import PinKit
+public import TEE
 
 /// What a simulated SEV-SNP guest, its chip and its firmware look like. The defaults are a plain Genoa guest that a sensible
 /// policy accepts.
@@ -11,6 +12,8 @@ public struct SNPSettings: Sendable {
         "covers": ["firmware", "kernel", "initrd", "cmdline"],
         "measurement": [.string(Base64URL.encode(defaultMeasurement))],
     ]
+    /// Whom the VLEK was given to (`cspID`).
+    public static let provider = "CN=cvm-tee-sim.example"
     /// SHA-512 of a sentence, 64 bytes.
     public static let defaultChip = Digest.sha512(Array("cvm-tee-sim: the identifier of no chip".utf8))
 
@@ -33,6 +36,8 @@ public struct SNPSettings: Sendable {
     /// 48 bytes each; zero means that the guest was launched without an ID block or author key.
     public var idKeyDigest = [UInt8](repeating: 0, count: 48)
     public var authorKeyDigest = [UInt8](repeating: 0, count: 48)
+    /// The key that signs reports. Under a VLEK they name no chip.
+    public var signingKey = SNPSigningKey.vcek
     /// 64 bytes.
     public var chip = SNPSettings.defaultChip
     public var tcb = SNPTrustedBase()
@@ -75,9 +80,9 @@ public struct SNPTrustedBase: Sendable {
     }
 }
 
-/// What to get wrong in the VCEK certificate, for a verifier that must notice. nil: as the report has it.
+/// What to get wrong in the certificate of VCEK or VLEK, for a verifier that must notice. nil: as the report has it.
 public struct CertificateOverrides: Sendable {
-    public var commonName = "SEV-VCEK"
+    public var commonName: String?
     public var productName = "Genoa"
     public var tcb: [UInt8]?
     public var chip: [UInt8]?

@@ -2,33 +2,36 @@
 internal import PinKit
 internal import TEE
 
-/// A pretend SEV-SNP chip: it makes reports and signs them with a VCEK whose certificate hangs on a hierarchy shaped like
+/// A pretend SEV-SNP chip: it makes reports and signs them with a VCEK, or VLEK, whose certificate hangs on a hierarchy shaped like
 /// AMD's, so that a verifier does with them everything it does with real ones. Only the anchor differs.
 ///
 /// For tests and for trying things at home. Nothing that is shipped links this module.
 public struct SimulatedSNP: Sendable {
     public let settings: SNPSettings
-    /// ARK, ASK and VCEK in DER.
+    /// ARK, ASK (or ASVK) and VCEK (or VLEK) in DER.
     public let arkDER: [UInt8]
     public let askDER: [UInt8]
-    public let vcekDER: [UInt8]
-    /// The table that stands in `auxblob`: VCEK, ASK, ARK.
+    public let endorsementDER: [UInt8]
+    /// The table that stands in `auxblob`, of these three.
     public let certificates: [UInt8]
     private let key: SimulatedKey
     private let reportID: [UInt8]
 
-    /// Mints the VCEK certificate for the settings' chip and reported TCB: one RSA-4096 signature, some 5 ms.
+    /// Mints the certificate for the settings' chip and reported TCB: one RSA-4096 signature, some 5 ms.
     public init(_ settings: SNPSettings = SNPSettings()) throws(SimulatorError) {
         try settings.check()
         self.settings = settings
-        key = try SimulatedKey(pem: SimulatedKeys.vcek)
-        let ask = try SimulatedCertificate(pem: SimulatedKeys.askCertificate)
-        let vcek = try SimulatedCertificate.vcek(
-            for: settings, key: key, issuer: ask, issuerKey: SimulatedKey(pem: SimulatedKeys.ask))
+        let isChips = settings.signingKey == .vcek
+        key = try SimulatedKey(pem: isChips ? SimulatedKeys.vcek : SimulatedKeys.vlek)
+        let issuer = try SimulatedCertificate(
+            pem: isChips ? SimulatedKeys.askCertificate : SimulatedKeys.asvkCertificate)
+        let issuerKey = try SimulatedKey(pem: isChips ? SimulatedKeys.ask : SimulatedKeys.asvk)
         arkDER = try SimulatedCertificate(pem: SimulatedKeys.arkCertificate).der()
-        askDER = try ask.der()
-        vcekDER = try vcek.der()
-        let table = [(SNPCertificateTable.Kind.vcek, vcekDER), (.ask, askDER), (.ark, arkDER)]
+        askDER = try issuer.der()
+        endorsementDER = try SimulatedCertificate.endorsement(
+            for: settings, key: key, issuer: issuer, issuerKey: issuerKey
+        ).der()
+        let table = [(isChips ? SNPCertificateTable.Kind.vcek : .vlek, endorsementDER), (.ask, askDER), (.ark, arkDER)]
         certificates = SNPCertificateTable(entries: table.map { SNPCertificateTable.Entry(kind: $0, bytes: $1) }).encoded
         // Random on hardware, and new for each launch; only that it differs between guests matters here.
         reportID = Digest.sha256(settings.measurement + settings.hostData + settings.chip)
@@ -49,5 +52,20 @@ public struct SimulatedSNP: Sendable {
             report.flip(at: offset)
         }
         return report.bytes
+    }
+}
+
+extension SimulatedSNP: SimulatedChip {
+    var driver: String { TSMDriver.sevGuest.rawValue }
+
+    var attributes: [TSMAttribute] { TSMAttribute.allCases }
+
+    var privlevelFloor: UInt32 { settings.vmpl }
+
+    var measurementOffset: Int { SNPField.measurement.range.lowerBound }
+
+    func evidence(over reportData: [UInt8], privlevel: UInt32, flipping: [Int]) throws(SimulatorError) -> TSMBlobs {
+        TSMBlobs(
+            outblob: try report(for: reportData, vmpl: privlevel, flipping: flipping), auxblob: certificates)
     }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import PinKit
+import TEE
 import TEESimulator
 
-/// What a simulated guest looks like. Bytes are given in hexadecimal, in the order in which they stand in the report.
-struct GuestOptions: ParsableArguments {
+/// What a simulated SEV-SNP guest looks like. Bytes are given in hexadecimal, in the order in which they stand in the report.
+struct SNPOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Launch measurement, 48 bytes.", valueName: "hex"))
     var measurement: Bytes?
 
@@ -47,6 +48,18 @@ struct GuestOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Version of the report: 2, 3 or 5.", valueName: "n"))
     var reportVersion: UInt32?
 
+    @Flag(help: "Sign with a VLEK, as in clouds that load keys of their own into chips.")
+    var vlek = false
+
+    /// Whether any of these was given.
+    var areUsed: Bool {
+        let bytes = [
+            measurement, hostData, chip, tcb, reportedTcb, familyId, imageId, idKeyDigest, authorKeyDigest,
+        ]
+        let numbers = [vmpl.map(UInt64.init), policy?.value, platformInfo?.value, guestSvn.map(UInt64.init)]
+        return vlek || reportVersion != nil || bytes.contains { $0 != nil } || numbers.contains { $0 != nil }
+    }
+
     /// The defaults with what was given in their place; whether it fits is for the platform to say.
     var settings: SNPSettings {
         var settings = SNPSettings()
@@ -64,28 +77,7 @@ struct GuestOptions: ParsableArguments {
         settings.platformInfo = platformInfo?.value ?? settings.platformInfo
         settings.guestSVN = guestSvn ?? settings.guestSVN
         settings.version = reportVersion ?? settings.version
+        if vlek { settings.signingKey = .vlek }
         return settings
-    }
-}
-
-/// Bytes in hexadecimal.
-struct Bytes: ExpressibleByArgument {
-    let value: [UInt8]
-
-    init?(argument: String) {
-        guard let value = Hex.decode(argument) else { return nil }
-        self.value = value
-    }
-}
-
-/// A number in hexadecimal, with or without 0x.
-struct Number: ExpressibleByArgument {
-    let value: UInt64
-
-    init?(argument: String) {
-        guard let value = UInt64(argument.hasPrefix("0x") ? String(argument.dropFirst(2)) : argument, radix: 16) else {
-            return nil
-        }
-        self.value = value
     }
 }
