@@ -3,21 +3,26 @@
 /// What a broker is started with, as the operator wrote it.
 public struct BrokerConfiguration: Sendable {
     public let directory: BrokerDirectory
-    /// `product=hex`, see ``MinimumTCB``.
+    /// `product=hex` and `tdx=number`, see ``MinimumTCB``.
     public let minimumTCB: [String]
     /// A directory with the roots of a simulator to believe; nil in earnest.
     public let simulatorTrust: String?
+    /// Directories with Intel's collateral, one per kind of platform; without any, no TDX evidence is judged.
+    public let collateral: [String]
 
-    public init(directory: BrokerDirectory, minimumTCB: [String] = [], simulatorTrust: String? = nil) {
+    public init(
+        directory: BrokerDirectory, minimumTCB: [String] = [], simulatorTrust: String? = nil, collateral: [String] = []
+    ) {
         self.directory = directory
         self.minimumTCB = minimumTCB
         self.simulatorTrust = simulatorTrust
+        self.collateral = collateral
     }
 
     /// Loads everything, and throws for whatever is missing or wrong before anything is served.
     public func makeUnsealer() throws(BrokerError) -> Unsealer {
         let floors = try MinimumTCB(minimumTCB)
-        let check = try EvidenceCheck(simulatorTrust: simulatorTrust)
+        let check = try EvidenceCheck(simulatorTrust: simulatorTrust, collateral: collateral)
         return Unsealer(
             keys: try directory.loadKeys(), evidence: check, floors: floors, store: try Store(in: directory))
     }

@@ -29,9 +29,15 @@ struct Serve: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A product's lowest TCB, 16 hex digits as in a report; may be given once per product.", valueName: "product=tcb")
-    )
+            "A product's lowest TCB, 16 hex digits as in a report, or TDX's lowest evaluation number; once per product.",
+            valueName: "product=tcb"))
     var minimumTcb: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Intel's collateral for one kind of TDX platform (docs/spec/broker.md); may be given more than once.",
+            valueName: "dir"))
+    var collateral: [String] = []
 
     @Option(
         help: ArgumentHelp(
@@ -45,7 +51,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = BrokerConfiguration(
-            directory: target.directory, minimumTCB: minimumTcb, simulatorTrust: trustSimulator)
+            directory: target.directory, minimumTCB: minimumTcb, simulatorTrust: trustSimulator, collateral: collateral)
         let unsealer = try configuration.makeUnsealer()
         let server = try BrokerServer(unsealer, address: ListenAddress(listen), transport: transport())
         if let trustSimulator { warnAboutSimulator(trustSimulator) }

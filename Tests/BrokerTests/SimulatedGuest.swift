@@ -12,18 +12,15 @@ struct SimulatedGuest {
     /// `flipping`: offsets of bytes that change after the report is signed.
     func request(
         _ envelopes: [String], to broker: PublicKey, nonce: String, evidenceFor named: [String]? = nil,
-        settings: SNPSettings = SNPSettings(), flipping: [Int] = []
+        tee: SimulatedTEE = .snp(SNPSettings()), flipping: [Int] = []
     ) throws -> UnsealRequest {
+        let platform = try platform(of: tee)
         let data = ReportData.digest(
             broker: broker.thumbprint, envelopes: (named ?? envelopes).map { Digest.sha256(Array($0.utf8)) }, nonce: nonce,
-            tee: .snp, guestKey: key.publicKey)
-        let chip = try SimulatedSNP(settings)
+            tee: platform, guestKey: key.publicKey)
         return try UnsealRequest([
-            "tee": "snp", "envelopes": .array(envelopes.map { .string($0) }),
-            "evidence": [
-                "report": .string(Base64.encode(try chip.report(for: data, flipping: flipping))),
-                "certificates": .string(Base64.encode(chip.certificates)),
-            ],
+            "tee": .string(platform.rawValue), "envelopes": .array(envelopes.map { .string($0) }),
+            "evidence": try evidence(of: tee, over: data, flipping),
             "runtime-data": [
                 "nonce": .string(nonce),
                 "tee-pubkey": [
@@ -34,10 +31,37 @@ struct SimulatedGuest {
         ])
     }
 
-    /// A directory as `serve --trust-simulator` takes it.
+    private func platform(of tee: SimulatedTEE) throws -> Platform {
+        switch tee {
+        case .snp: .snp
+        case .tdx: .tdx
+        case .none: throw Missing(what: "a TEE")
+        }
+    }
+
+    private func evidence(of tee: SimulatedTEE, over data: [UInt8], _ flipping: [Int]) throws -> JSON {
+        switch tee {
+        case .snp(let settings):
+            let chip = try SimulatedSNP(settings)
+            return [
+                "report": .string(Base64.encode(try chip.report(for: data, flipping: flipping))),
+                "certificates": .string(Base64.encode(chip.certificates)),
+            ]
+        case .tdx(let settings):
+            return ["quote": .string(Base64.encode(try SimulatedTDX(settings).quote(over: data, flipping: flipping)))]
+        case .none: throw Missing(what: "a TEE")
+        }
+    }
+
+    /// A directory as `serve --trust-simulator` takes it, with collateral in a directory of its own inside.
     static func writeTrust(to directory: String) throws {
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        try SimulatedTrust.arkPEM.write(toFile: directory + "/ark.pem", atomically: false, encoding: .utf8)
-        try SimulatedTrust.askPEM.write(toFile: directory + "/ask.pem", atomically: false, encoding: .utf8)
+        let collateral = directory + "/collateral"
+        try FileManager.default.createDirectory(atPath: collateral, withIntermediateDirectories: true)
+        for (name, text) in SimulatedTrust.files {
+            try text.write(toFile: "\(directory)/\(name)", atomically: false, encoding: .utf8)
+        }
+        for (name, content) in try SimulatedCollateral(at: systemSeconds()).files {
+            try Data(content).write(to: URL(fileURLWithPath: "\(collateral)/\(name)"))
+        }
     }
 }

@@ -17,7 +17,7 @@ final class Stage {
     /// What an envelope of the stage protects; distinct enough to be searched for.
     let share = Array("a share that nobody may see ".utf8) + (0..<16)
 
-    init(floors: [String] = [], trustsSimulator: Bool = true) throws {
+    init(floors: [String] = [], trustsSimulator: Bool = true, hasCollateral: Bool = true) throws {
         scratch = try TemporaryDirectory()
         broker = try AgreementKey.generate()
         store = try Store(at: scratch.path + "/broker.sqlite")
@@ -28,7 +28,9 @@ final class Stage {
         try SimulatedGuest.writeTrust(to: trust)
         unsealer = Unsealer(
             keys: BrokerKeys(envelope: broker, nonces: try SecretBytesBox().sealer()),
-            evidence: try EvidenceCheck(simulatorTrust: trustsSimulator ? trust : nil), floors: try MinimumTCB(floors),
+            evidence: try EvidenceCheck(
+                simulatorTrust: trustsSimulator ? trust : nil,
+                collateral: trustsSimulator && hasCollateral ? [trust + "/collateral"] : []), floors: try MinimumTCB(floors),
             store: store)
     }
 
@@ -45,23 +47,23 @@ final class Stage {
     }
 
     func envelope(
-        by owner: SigningKey? = nil, to broker: PublicKey? = nil, policy: JSON = Stage.policy, issuedAt: Int64? = nil
+        by owner: SigningKey? = nil, to broker: PublicKey? = nil, platform: Platform = .snp, policy: JSON = Stage.policy,
+        issuedAt: Int64? = nil
     ) throws -> Envelope {
         try Envelope.seal(
-            SecretBytes(copyingPublic: share), to: broker ?? self.broker.publicKey, by: owner ?? self.owner, platform: .snp,
-            id: Base64URL.encode(Random.bytes(16)), issuedAt: issuedAt ?? now, policy: policy, tls: nil,
+            SecretBytes(copyingPublic: share), to: broker ?? self.broker.publicKey, by: owner ?? self.owner,
+            platform: platform, id: Base64URL.encode(Random.bytes(16)), issuedAt: issuedAt ?? now, policy: policy, tls: nil,
             url: BrokerURL("https://broker.example"))
     }
 
     /// See ``SimulatedGuest``; with a fresh nonce where none is given.
     func request(
         _ envelopes: [String], nonce: String? = nil, evidenceFor named: [String]? = nil,
-        settings: SNPSettings = SNPSettings(),
-        flipping: [Int] = []
+        tee: SimulatedTEE = .snp(SNPSettings()), flipping: [Int] = []
     ) throws -> UnsealRequest {
         try SimulatedGuest(key: guest).request(
             envelopes, to: broker.publicKey, nonce: nonce ?? unsealer.challenge(at: now).nonce, evidenceFor: named,
-            settings: settings, flipping: flipping)
+            tee: tee, flipping: flipping)
     }
 
     func unseal(_ request: UnsealRequest, at moment: Int64? = nil) throws -> [UnsealResponse.Result] {
@@ -69,12 +71,12 @@ final class Stage {
     }
 
     /// Asks for one envelope and returns why it stayed closed.
-    func denial(of envelope: Envelope, settings: SNPSettings = SNPSettings()) throws -> UnsealResponse.Denial {
-        try denial(of: envelope.message.compact, settings: settings)
+    func denial(of envelope: Envelope, tee: SimulatedTEE = .snp(SNPSettings())) throws -> UnsealResponse.Denial {
+        try denial(of: envelope.message.compact, tee: tee)
     }
 
-    func denial(of envelope: String, settings: SNPSettings = SNPSettings()) throws -> UnsealResponse.Denial {
-        guard case .denied(let denial) = try unseal(request([envelope], settings: settings)).first else {
+    func denial(of envelope: String, tee: SimulatedTEE = .snp(SNPSettings())) throws -> UnsealResponse.Denial {
+        guard case .denied(let denial) = try unseal(request([envelope], tee: tee)).first else {
             throw Missing(what: "a denial")
         }
         return denial

@@ -152,7 +152,7 @@ import Testing
     @Test func `a wrong measurement is refused with both`() throws {
         var settings = SNPSettings()
         settings.measurement = [UInt8](repeating: 0xAB, count: 48)
-        let denial = try stage.denial(of: stage.envelope(), settings: settings)
+        let denial = try stage.denial(of: stage.envelope(), tee: .snp(settings))
         #expect(denial.code == .refused)
         #expect(denial.reason.contains("measurement"))
         let entry = try stage.store.auditEntries(last: 1).first.orThrow("an entry")
@@ -167,7 +167,7 @@ import Testing
         settings.measurement = [UInt8](repeating: 0xAB, count: 48)
         settings.vmpl = 2
         settings.policy |= 1 << 19
-        _ = try stage.denial(of: stage.envelope(), settings: settings)
+        _ = try stage.denial(of: stage.envelope(), tee: .snp(settings))
         let entry = try stage.store.auditEntries(last: 1).first.orThrow("an entry")
         #expect(entry.verdict.failures.count == 3)
     }

@@ -11,7 +11,7 @@ public struct AuditEntry: Sendable, Equatable {
     public let owner: String?
     /// `id` in the envelope's header.
     public let binding: String?
-    /// CHIP_ID in base64url; nil where the evidence was not genuine, since then it says nothing.
+    /// CHIP_ID or PPID in base64url; nil where the evidence was not genuine, since then it says nothing.
     public let chip: String?
     /// Address of the peer, a proxy's where one stands in between.
     public let remote: String

@@ -7,7 +7,7 @@ public struct Revocation: Sendable, Equatable {
     public enum Subject: Sendable, Equatable {
         /// A binding of one owner, by the `id` in its header: 22 characters of base64url.
         case binding(String, owner: String)
-        /// A processor, by the bytes of CHIP_ID in base64url: for one owner (a thumbprint), or for everybody.
+        /// A processor, by the bytes of CHIP_ID (AMD) or PPID (Intel) in base64url: for one owner (a thumbprint), or for everybody.
         case chip(String, owner: String?)
     }
 
@@ -67,9 +67,10 @@ extension Store {
                     "\(id) is not a binding's id", hint: "22 characters, as in: cvm-clevis luks list, or the audit log")
             }
         case .chip(let chip, _):
-            guard Base64URL.decode(chip)?.count == 64 else {
+            guard let count = Base64URL.decode(chip)?.count, count == 64 || count == 16 else {
                 throw BrokerError(
-                    "\(chip) is not a chip's id", hint: "64 bytes in base64url (86 characters), as in the audit log")
+                    "\(chip) is not a chip's id",
+                    hint: "CHIP_ID or PPID in base64url (86 or 22 characters), as in the audit log")
             }
         }
     }

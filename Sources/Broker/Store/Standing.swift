@@ -15,7 +15,7 @@ struct Standing: Sendable {
 }
 
 extension Store {
-    /// One entry per header, nil for nil, all seen at the same moment. `chip`: CHIP_ID in base64url.
+    /// One entry per header, nil for nil, all seen at the same moment. `chip`: CHIP_ID or PPID in base64url.
     func standings(of headers: [EnvelopeHeader?], chip: String) throws(BrokerError) -> [Standing?] {
         try read("look up owners") { database in
             let everywhere = try Store.isRevoked(.chip(chip, owner: nil), database)

@@ -108,7 +108,7 @@ struct EnvelopeJudge: Sendable {
     }
 
     private func requireFloors(_ evidence: VerifiedEvidence) throws(Denial) {
-        let failures = floors.failures(of: evidence.genuine)
+        let failures = floors.failures(of: evidence)
         guard failures.isEmpty else {
             throw Denial(verdict: .refused("the platform is below this broker's minimum", failures))
         }
@@ -128,17 +128,27 @@ struct EnvelopeJudge: Sendable {
     private func requirePolicy(
         _ header: EnvelopeHeader, _ references: ReferenceSet?, _ evidence: VerifiedEvidence, at now: Int64
     ) throws(Denial) {
-        let policy: SNPPolicy
+        let failed: [Predicate]
         do throws(JSONError) {
-            policy = try SNPPolicy(json: header.policy)
+            failed = try demands(header.policy, references, of: evidence, at: now)
         } catch {
             throw Denial(verdict: .malformed(error.description))
         }
-        let failures = policy.judge(evidence.genuine, with: references, at: now).failed.map { predicate in
+        let failures = failed.map { predicate in
             FailedPredicate(predicate: predicate.name, expected: predicate.expected, actual: predicate.actual)
         }
         guard failures.isEmpty else {
             throw Denial(verdict: .refused("the evidence is not what the policy wants", failures))
+        }
+    }
+
+    /// Those of `policy` that the evidence does not fulfil.
+    private func demands(
+        _ policy: JSON, _ references: ReferenceSet?, of evidence: VerifiedEvidence, at now: Int64
+    ) throws(JSONError) -> [Predicate] {
+        switch evidence {
+        case .snp(let genuine): try SNPPolicy(json: policy).judge(genuine, with: references, at: now).failed
+        case .tdx(let genuine): try TDXPolicy(json: policy).judge(genuine, with: references, at: now).failed
         }
     }
 

@@ -14,52 +14,100 @@ package struct EvidenceCheck: Sendable {
         var isSimulated = false
     }
 
-    private let verifier: SNPVerifier
+    private let snp: SNPVerifier
+    /// nil where there is no collateral to judge quotes by.
+    private let tdx: TDXVerifier?
 
-    /// Believes AMD and, where a directory with `ark.pem` and `ask.pem` is given, the simulator that has their keys.
-    package init(simulatorTrust directory: String?) throws(BrokerError) {
-        var anchors = TrustAnchors.amd
+    /// Believes AMD and Intel and, where a directory with its anchors is given, the simulator that has their keys.
+    /// `collateral`: directories with Intel's word on one kind of platform each (docs/spec/broker.md §3.1).
+    package init(simulatorTrust directory: String?, collateral directories: [String] = []) throws(BrokerError) {
+        var amd = TrustAnchors.amd
+        var intel = TDXTrustAnchors.intel
         if let directory {
             let ark = try KeyFile.readText("\(directory)/ark.pem")
             let ask = try KeyFile.readText("\(directory)/ask.pem")
-            anchors = try BrokerError.wrapping(directory) { () throws(EvidenceError) in
-                try TrustAnchors.amd.addingSimulated(ark: Array(ark.utf8), ask: Array(ask.utf8))
+            let asvk = try KeyFile.readText("\(directory)/asvk.pem")
+            let root = try KeyFile.readText("\(directory)/intel-root.pem")
+            try BrokerError.wrapping(directory) { () throws(EvidenceError) in
+                amd = try amd.addingSimulated(ark: Array(ark.utf8), ask: Array(ask.utf8), asvk: Array(asvk.utf8))
+                intel = try intel.addingSimulated(root: Array(root.utf8))
             }
         }
-        verifier = SNPVerifier(anchors: anchors)
+        snp = SNPVerifier(anchors: amd)
+        tdx = directories.isEmpty ? nil : try CollateralDirectory.verifier(intel, directories)
     }
 
     /// `broker`: the thumbprint of the key that the request's envelopes must be for.
     func verify(_ request: UnsealRequest, broker: String, at now: Int64) throws(Refusal) -> VerifiedEvidence {
-        guard case .snp(let report, let certificates) = request.evidence else {
-            throw Refusal(reason: "this broker cannot judge evidence of \(request.tee.title)")
-        }
-        let genuine: GenuineSNP
+        let evidence: VerifiedEvidence
         do throws(EvidenceError) {
-            genuine = try verifier.verify(report: report, certificates: certificates, at: now)
+            evidence = try verify(request.evidence, at: now)
         } catch {
-            throw Refusal(reason: "the evidence is not genuine: \(error)")
+            let reason =
+                error == EvidenceError(.unavailable)
+                ? "the evidence cannot be judged: \(error)" : "the evidence is not genuine: \(error)"
+            throw Refusal(reason: reason)
         }
         let expected = request.reportData(broker: broker)
-        guard genuine.report.reportData == expected else {
+        guard evidence.reportData == expected else {
             let failure = FailedPredicate(
-                predicate: "report data", expected: Hex.encode(expected), actual: Hex.encode(genuine.report.reportData))
+                predicate: "report data", expected: Hex.encode(expected), actual: Hex.encode(evidence.reportData))
             throw Refusal(
                 reason: "the evidence was made for another request, another key or another broker", failures: [failure],
-                isSimulated: genuine.isSimulated)
+                isSimulated: evidence.isSimulated)
         }
-        return VerifiedEvidence(genuine: genuine)
+        return evidence
+    }
+
+    private func verify(_ evidence: EvidenceDocument, at now: Int64) throws(EvidenceError) -> VerifiedEvidence {
+        switch evidence {
+        case .snp(let report, let certificates):
+            return .snp(try snp.verify(report: report, certificates: certificates, at: now))
+        case .tdx(let quote, let eventLog):
+            guard let tdx else {
+                throw EvidenceError(.unavailable, step: "collateral", detail: "this broker has none: serve --collateral")
+            }
+            // A log that does not lead to the registers is no reason to refuse: what runs later may extend them without a
+            // line in it. Who asks for events then finds none.
+            if !eventLog.isEmpty, let logged = try? tdx.verify(quote: quote, eventLog: eventLog, at: now) {
+                return .tdx(logged)
+            }
+            return .tdx(try tdx.verify(quote: quote, at: now))
+        }
     }
 }
 
 /// Genuine evidence that was made for the request it came with.
-struct VerifiedEvidence: Sendable {
-    let genuine: GenuineSNP
+enum VerifiedEvidence: Sendable {
+    case snp(GenuineSNP)
+    case tdx(GenuineTDX)
 
-    var platform: Platform { .snp }
+    var platform: Platform {
+        switch self {
+        case .snp: .snp
+        case .tdx: .tdx
+        }
+    }
 
-    var isSimulated: Bool { genuine.isSimulated }
+    var isSimulated: Bool {
+        switch self {
+        case .snp(let genuine): genuine.isSimulated
+        case .tdx(let genuine): genuine.isSimulated
+        }
+    }
 
-    /// CHIP_ID in base64url, 86 characters.
-    var chip: String { Base64URL.encode(genuine.report.chipID) }
+    /// Which processor, in base64url: CHIP_ID, 86 characters, or PPID, 22.
+    var chip: String {
+        switch self {
+        case .snp(let genuine): Base64URL.encode(genuine.report.chipID)
+        case .tdx(let genuine): Base64URL.encode(genuine.ppid)
+        }
+    }
+
+    var reportData: [UInt8] {
+        switch self {
+        case .snp(let genuine): genuine.report.reportData
+        case .tdx(let genuine): genuine.report.reportData
+        }
+    }
 }
