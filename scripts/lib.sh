@@ -74,7 +74,7 @@ prepare_owner() {
     {
         cvm-clevis-broker init "$1/broker"
         cvm-tee-sim trust "$1/simulator"
-        start_broker "$1/broker" --trust-simulator "$1/simulator"
+        start_broker "$1/broker" --trust-simulator "$1/simulator" --collateral "$1/simulator/collateral"
         cvm-tee-sim policy --output "$1/policy.json"
         cvm-clevis init --broker "$1/broker/public.json" --url "$BROKER_URL" --policy "$1/policy.json"
         cvm-clevis-broker owner add "$1/broker" owner "$XDG_CONFIG_HOME/cvm-clevis/owner.pub.jwk"

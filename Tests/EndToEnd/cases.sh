@@ -28,7 +28,7 @@ grep -q 'hint:.*cvm-clevis init' "$work/err" || die "no hint to run cvm-clevis i
 note "an operator and two owners"
 expect "the broker makes its keys" cvm-clevis-broker init "$work/broker"
 expect "the simulator's chain is written" cvm-tee-sim trust "$work/simulator"
-start_broker "$work/broker" --trust-simulator "$work/simulator"
+start_broker "$work/broker" --trust-simulator "$work/simulator" --collateral "$work/simulator/collateral"
 expect "a policy that the simulated guest meets is written" cvm-tee-sim policy --output "$work/policy.json"
 expect "an owner is made" \
     cvm-clevis init --broker "$work/broker/public.json" --url "$BROKER_URL" --policy "$work/policy.json"
@@ -159,6 +159,45 @@ expect "and the guest gets its share, without another binding" guest -- cvm-clev
 values 1 | cvm-clevis refvalues sign - -o "$work/old.jws" 2>/dev/null
 reject "an older version is refused" 'not newer than root-image version 2' \
     cvm-clevis-broker refvalues add "$work/broker" "$work/old.jws"
+
+note "one image, two TEEs"
+original_disk=$disk
+disk=$work/either.img
+make_image "$disk" "$passphrase" >/dev/null
+either='{"t":1,"pins":{"snp-attest":{},"tdx-attest":{}}}'
+reject "binding for TDX without a policy for it says what to run" 'tdx-attest: malformed: .*policy is missing' \
+    cvm-clevis luks bind -d "$disk" -k "$passphrase" -p sss -c "$either"
+expect "a policy that the simulated TDX guest meets is written" cvm-tee-sim policy --tee tdx --output "$work/tdx.json"
+expect "it becomes a default beside the other" cvm-clevis init --tdx-policy "$work/tdx.json"
+expect "an image is bound once, for either" cvm-clevis luks bind -d "$disk" -k "$passphrase" -p sss -c "$either"
+expect "its guest's configuration is written" cvm-clevis boot-config create -d "$disk" --name root --output "$work/either.json"
+unlock=(cvm-clevis-unlock --boot-config "$work/either.json" --device "root=$disk" --test)
+expect "a SEV-SNP guest opens it" guest -- "${unlock[@]}"
+expect "a SEV-SNP guest whose cloud loads its own key opens it" guest --vlek -- "${unlock[@]}"
+expect "a TDX guest opens it" tdx_guest -- "${unlock[@]}"
+expect "a TDX guest with a quote of version 5 opens it" tdx_guest --quote-version 5 --padding 64 -- "${unlock[@]}"
+reject "a machine without a TEE" 'not a confidential VM' cvm-tee-sim run --tee none -- "${unlock[@]}"
+reject "another firmware" 'mrtd is' tdx_guest --mrtd "$(printf '00%.0s' {1..48})" -- "${unlock[@]}"
+reject "another initrd" 'rtmr2 is' tdx_guest --rtmr2 "$(printf '00%.0s' {1..48})" -- "${unlock[@]}"
+reject "a guest that can be debugged" 'debug is on' tdx_guest --td-attributes 10000001 -- "${unlock[@]}"
+reject "a platform that is out of date" 'OutOfDate' tdx_guest --qe-svn 2 -- "${unlock[@]}"
+reject "a tampered quote" 'quote signature' tdx_guest --fault tampered-report -- "${unlock[@]}"
+reject "a platform whose key is revoked" 'revoked' tdx_guest --fault revoked-certificate -- "${unlock[@]}"
+reject "a quote by another key than the enclave's" 'attestation key' tdx_guest --fault swapped-key -- "${unlock[@]}"
+reject "a certificate that is not signed as AMD signs" 'not signed' guest --fault pkcs1-signature -- "${unlock[@]}"
+changed=$(python3 -c 'import json,sys
+snp, tdx = (json.load(open(path)) for path in sys.argv[1:])
+snp["measurement"] = tdx["mrtd"] = ["A" * 63 + "B"]
+print(json.dumps({"t": 1, "pins": {"snp-attest": {"policy": snp}, "tdx-attest": {"policy": tdx}}}))' \
+    "$work/policy.json" "$work/tdx.json")
+disk=$work/changed.img
+make_image "$disk" "$passphrase" >/dev/null
+expect "an image is bound for other measurements" cvm-clevis luks bind -d "$disk" -k "$passphrase" -p sss -c "$changed"
+cvm-clevis boot-config create -d "$disk" --name root --output "$work/changed.json"
+unlock=(cvm-clevis-unlock --boot-config "$work/changed.json" --device "root=$disk" --test)
+reject "the SEV-SNP guest does not open it" 'measurement is' guest -- "${unlock[@]}"
+reject "nor does the TDX guest" 'mrtd is' tdx_guest -- "${unlock[@]}"
+disk=$original_disk
 
 note "our pins in stock clevis"
 mkdir "$work/bin"

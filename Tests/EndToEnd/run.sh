@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The programs as a person uses them, with real peers: a broker on loopback, a simulated SEV-SNP guest, stock clevis,
+# The programs as a person uses them, with real peers: a broker on loopback, simulated SEV-SNP and TDX guests, stock clevis,
 # cryptsetup, tangd, swtpm. Needs root (a private mount namespace) and /dev/fuse. Every case prints a line; the first failure
 # ends it. Arguments: the files of cases to run, by their names without .sh; all by default.
 set -euo pipefail
@@ -38,6 +38,7 @@ fails() {
 }
 
 guest() { cvm-tee-sim run --tee snp "$@"; }
+tdx_guest() { cvm-tee-sim run --tee tdx "$@"; }
 
 [ $# -gt 0 ] || set -- cases drop-in tpm change
 for cases in "$@"; do

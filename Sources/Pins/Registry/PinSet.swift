@@ -22,7 +22,10 @@ public enum PinSet {
         finding find: @escaping PinRegistry.Finder = { _ in nil }, readPolicy: @escaping AttestPin.PolicyReader
     ) -> PinRegistry {
         PinRegistry(
-            [NullPin(), SSSPin(), FilePin(), AttestPin(.snp, readPolicy: readPolicy), TangPin(trust: trustTang), tpm2],
+            [
+                NullPin(), SSSPin(), FilePin(), AttestPin(.snp, readPolicy: readPolicy),
+                AttestPin(.tdx, readPolicy: readPolicy), TangPin(trust: trustTang), tpm2,
+            ],
             finding: find)
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import BrokerProtocol
 import FileIO
 import PinKit
 
@@ -22,8 +23,11 @@ struct Init: ParsableCommand {
     @Option(help: "The broker's address, where it differs from the one in public.json.")
     var url: String?
 
-    @Option(help: "What a guest must be, as JSON: see docs/spec/policy.md.")
+    @Option(help: "What a SEV-SNP guest must be, as JSON: see docs/spec/policy.md.")
     var policy: String?
+
+    @Option(help: "What a TDX guest must be, as JSON: see docs/spec/tdx-policy.md.")
+    var tdxPolicy: String?
 
     @Option(help: "Where to keep key and defaults.")
     var directory: String = Paths.configuration
@@ -42,11 +46,16 @@ struct Init: ParsableCommand {
     }
 
     private func remember(_ defaults: inout Defaults) throws {
-        var attested = defaults.pins["snp-attest"]?.object ?? [:]
+        try remember(policy, for: .snp, in: &defaults)
+        try remember(tdxPolicy, for: .tdx, in: &defaults)
+    }
+
+    private func remember(_ policy: String?, for platform: Platform, in defaults: inout Defaults) throws {
+        var attested = defaults.pins[platform.pin]?.object ?? [:]
         if let broker { try remember(broker: Input.json(broker), in: &attested, from: broker) }
         if let url { attested["url"] = .string(url) }
-        if let policy { attested["policy"] = try checked(policy: Input.json(policy), from: policy) }
-        if !attested.isEmpty { defaults.pins["snp-attest"] = .object(attested) }
+        if let policy { attested["policy"] = try checked(policy: Input.json(policy), of: platform, from: policy) }
+        if !attested.isEmpty { defaults.pins[platform.pin] = .object(attested) }
     }
 
     private func remember(broker: JSON, in attested: inout JSONObject, from path: String) throws {
@@ -62,12 +71,13 @@ struct Init: ParsableCommand {
         }
     }
 
-    private func checked(policy: JSON, from path: String) throws -> JSON {
+    private func checked(policy: JSON, of platform: Platform, from path: String) throws -> JSON {
         do {
-            _ = try Pins.readPolicy(policy)
+            _ = try Pins.readPolicy(policy, of: platform)
             return policy
         } catch {
-            throw Failure("\(path) is not a policy: \(error)", hint: "docs/spec/policy.md has the members and an example")
+            let document = platform == .snp ? "policy.md" : "tdx-policy.md"
+            throw Failure("\(path) is not a policy: \(error)", hint: "docs/spec/\(document) has the members and an example")
         }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Attestation
+import BrokerProtocol
 import ExternalPin
 import Glibc
 import PinKit
@@ -24,28 +25,39 @@ enum Pins {
     ) -> PinRegistry {
         PinSet.registry(
             tpm2: tpm2, trustTang: trustTang, finding: { Paths.externalPins.pin(named: $0) }
-        ) { (json, _) throws(JSONError) in
-            let policy = try readPolicy(json)
-            guard policy.coversInitrd || allowingUnmeasuredBoot else {
+        ) { (json, platform) throws(JSONError) in
+            let (policy, coversInitrd) = try readPolicy(json, of: platform)
+            guard coversInitrd || allowingUnmeasuredBoot else {
                 throw JSONError(
                     place: "covers",
                     problem:
                         "leaves the initrd unmeasured, so the host could boot its own; --danger-unmeasured-boot accepts that"
                 )
             }
-            return policy.json
+            return policy
         }
     }
 
-    /// A policy as an owner writes it. It must say what the measurement covers, though in an envelope silence means all of it.
-    static func readPolicy(_ json: JSON) throws(JSONError) -> SNPPolicy {
-        let policy = try SNPPolicy(json: json, at: "")
+    /// A policy as an owner writes it, and as an envelope carries it. It must say what the measurement covers, though in an
+    /// envelope silence means all of it.
+    static func readPolicy(
+        _ json: JSON, of platform: Platform
+    ) throws(JSONError) -> (json: JSON, coversInitrd: Bool) {
+        let read: (json: JSON, coversInitrd: Bool)
+        switch platform {
+        case .snp:
+            let policy = try SNPPolicy(json: json, at: "")
+            read = (policy.json, policy.coversInitrd)
+        case .tdx:
+            let policy = try TDXPolicy(json: json, at: "")
+            read = (policy.json, policy.coversInitrd)
+        }
         guard json["covers"] != nil else {
             throw JSONError(
                 place: "covers",
                 problem: "is missing: say what the measurement covers, out of firmware, kernel, initrd, cmdline")
         }
-        return policy
+        return read
     }
 
     /// What nobody would bind today in a policy as it stands in a header; nil where nothing is wrong.
@@ -93,12 +105,14 @@ enum Pins {
 
     /// What to run when a pin's configuration lacks something that `init` remembers.
     private static func hint(for error: PinError, _ binding: Binding) -> String? {
-        guard error.code == .malformed, error.path.hasSuffix("snp-attest"), !error.step.hasPrefix("unknown") else {
-            return nil
+        guard error.code == .malformed, !error.step.hasPrefix("unknown"),
+            let platform = Platform.allCases.first(where: { error.path.hasSuffix($0.pin) })
+        else { return nil }
+        let option = platform == .snp ? "--policy" : "--tdx-policy"
+        if binding.owner == nil || binding.defaults[platform.pin]?["broker"] == nil {
+            return "make a key and name the broker with: cvm-clevis init --broker public.json \(option) policy.json"
         }
-        if binding.owner == nil || binding.defaults["snp-attest"]?["broker"] == nil {
-            return "make a key and name the broker with: cvm-clevis init --broker public.json --policy policy.json"
-        }
-        return "say what a guest must be with: cvm-clevis init --policy policy.json (docs/spec/policy.md)"
+        let document = platform == .snp ? "policy.md" : "tdx-policy.md"
+        return "say what a guest must be with: cvm-clevis init \(option) policy.json (docs/spec/\(document))"
     }
 }

@@ -106,9 +106,14 @@ struct Bind: ParsableCommand {
         return try options.volume.bind(new, passphrase: passphrase)
     }
 
-    /// The one VM that the policies name, if they do: the HOST_DATA it was launched with.
+    /// The one VM that the policies name, if they do.
     static func instance(_ parts: [ConfiguredPin]) -> String? {
-        let named = Set(parts.compactMap { $0.configuration["policy"]?["host_data"]?.string })
+        instance(ofPolicies: parts.compactMap { $0.configuration["policy"] })
+    }
+
+    /// The HOST_DATA or MRCONFIGID that a VM was launched with.
+    static func instance(ofPolicies policies: [JSON]) -> String? {
+        let named = Set(policies.compactMap { $0["host_data"]?.string ?? $0["mrconfigid"]?.string })
         return named.count == 1 ? named.first : nil
     }
 

@@ -66,12 +66,11 @@ struct Sign: ParsableCommand {
             return ClevisToken.Seal(issuedAt: now, id: seal.id, name: seal.name, instance: seal.instance)
         }
         let attested = Rebinding.leaves(of: message).filter { ConfiguredPin.isAttested($0.pin ?? "") }
-        let hosts = Set(attested.compactMap { $0.parameters?["policy"]?["host_data"]?.string })
         let id = attested.lazy.compactMap { $0.parameters?["id"]?.string }
             .first { Base64URL.decode($0)?.count == 16 }
         return ClevisToken.Seal(
             issuedAt: now, id: id ?? (try? Random.bytes(16)).map { Base64URL.encode($0) } ?? "", name: name,
-            instance: hosts.count == 1 ? hosts.first : nil)
+            instance: Bind.instance(ofPolicies: attested.compactMap { $0.parameters?["policy"] }))
     }
 
     private func confirmed() throws -> Bool {
