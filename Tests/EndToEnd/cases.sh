@@ -193,7 +193,8 @@ print(json.dumps({"t": 1, "pins": {"snp-attest": {"policy": snp}, "tdx-attest": 
 disk=$work/changed.img
 make_image "$disk" "$passphrase" >/dev/null
 expect "an image is bound for other measurements" cvm-clevis luks bind -d "$disk" -k "$passphrase" -p sss -c "$changed"
-cvm-clevis boot-config create -d "$disk" --name root --output "$work/changed.json"
+expect "its guest's configuration is written, too" \
+    cvm-clevis boot-config create -d "$disk" --name root --output "$work/changed.json"
 unlock=(cvm-clevis-unlock --boot-config "$work/changed.json" --device "root=$disk" --test)
 reject "the SEV-SNP guest does not open it" 'measurement is' guest -- "${unlock[@]}"
 reject "nor does the TDX guest" 'mrtd is' tdx_guest -- "${unlock[@]}"

@@ -56,7 +56,7 @@ struct TDXTests {
 
     @Test(arguments: SimulatedCollateral.Flaw.allCases)
     func `the verifier does not accept a quote by collateral that is`(flaw: SimulatedCollateral.Flaw) throws {
-        let code: EvidenceError.Code = flaw == .foreignFMSPC ? .unavailable : .refused
+        let code: EvidenceError.Code = [.expired, .foreignFMSPC].contains(flaw) ? .unavailable : .refused
         #expect(throws: EvidenceError(code)) { try verify(TDXSettings(), flaw: flaw) }
     }
 
@@ -153,7 +153,8 @@ struct TDXTests {
     @Test(arguments: ["empty-outblob", "truncated-outblob", "wrong-report-data", "tampered-report:568"])
     func `the reporter notices`(fault: String) async {
         await #expect(processExitsWith: .success) { [fault] in
-            try SimulatedPlatform(.tdx(TDXSettings()), fault: try #require(Fault(named: fault))).enter()
+            let fault = try #require(Fault(named: fault))
+            try SimulatedPlatform(.tdx(TDXSettings()), fault: fault).enter()
             #expect(throws: PinError(.failed)) {
                 try PlatformReporter(.tdxGuest).report(over: [UInt8](1...64), before: .after(seconds: 10))
             }

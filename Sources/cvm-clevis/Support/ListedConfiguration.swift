@@ -44,7 +44,6 @@ struct ListedConfiguration {
         "tpm2": ["hash", "key", "pcr_bank", "pcr_ids", "pubkey", "pubkey_pcrs", "pin", "parent"],
         "snp-attest": ["url", "policy"],
         "tdx-attest": ["url", "policy"],
-        "tdx-attest": ["url", "policy"],
         "file": ["name"],
     ]
 }

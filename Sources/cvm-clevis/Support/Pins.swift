@@ -38,36 +38,39 @@ enum Pins {
         }
     }
 
-    /// A policy as an owner writes it, and as an envelope carries it. It must say what the measurement covers, though in an
-    /// envelope silence means all of it.
-    static func readPolicy(
-        _ json: JSON, of platform: Platform
-    ) throws(JSONError) -> (json: JSON, coversInitrd: Bool) {
-        let read: (json: JSON, coversInitrd: Bool)
-        switch platform {
-        case .snp:
-            let policy = try SNPPolicy(json: json, at: "")
-            read = (policy.json, policy.coversInitrd)
-        case .tdx:
-            let policy = try TDXPolicy(json: json, at: "")
-            read = (policy.json, policy.coversInitrd)
-        }
+    /// What a program that binds wants of a policy: its text as an envelope carries it, and what the host cannot choose.
+    typealias ReadPolicy = (json: JSON, coversInitrd: Bool)
+
+    /// A policy as an owner writes it. It must say what the measurement covers, though in an envelope silence means all of it.
+    static func readPolicy(_ json: JSON, of platform: Platform) throws(JSONError) -> ReadPolicy {
+        let policy = try read(json, of: platform)
         guard json["covers"] != nil else {
             throw JSONError(
                 place: "covers",
                 problem: "is missing: say what the measurement covers, out of firmware, kernel, initrd, cmdline")
         }
-        return read
+        return policy
     }
 
     /// What nobody would bind today in a policy as it stands in a header; nil where nothing is wrong.
     @Sendable static func problem(_ pin: String, _ policy: JSON) -> String? {
-        guard pin == "snp-attest" else { return nil }
+        guard let platform = Platform.allCases.first(where: { $0.pin == pin }) else { return nil }
         do {
-            let read = try SNPPolicy(json: policy)
-            return read.coversInitrd ? nil : "it leaves the initrd unmeasured, so the host could boot its own"
+            let covers = try read(policy, of: platform).coversInitrd
+            return covers ? nil : "it leaves the initrd unmeasured, so the host could boot its own"
         } catch {
             return "\(error)"
+        }
+    }
+
+    private static func read(_ json: JSON, of platform: Platform) throws(JSONError) -> ReadPolicy {
+        switch platform {
+        case .snp:
+            let policy = try SNPPolicy(json: json, at: "")
+            return (policy.json, policy.coversInitrd)
+        case .tdx:
+            let policy = try TDXPolicy(json: json, at: "")
+            return (policy.json, policy.coversInitrd)
         }
     }
 
