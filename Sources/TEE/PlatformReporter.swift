@@ -18,31 +18,23 @@ public struct PlatformReporter: Sendable {
     }
 
     /// As ``TSMReporter/requirePlatform()``: throws where neither can answer, with what configfs-tsm said.
-    public func requirePlatform() throws(PinError) { _ = try door() }
+    public func requirePlatform() throws(PinError) {
+        if device == nil { try tsm.requirePlatform() }
+    }
 
     /// As ``TSMReporter/report(over:privilegeLevel:before:)``.
     public func report(
         over reportData: [UInt8], privilegeLevel: UInt8? = nil, before deadline: Deadline
     ) throws(PinError) -> TSMReport {
-        switch try door() {
-        case .tsm: try tsm.report(over: reportData, privilegeLevel: privilegeLevel, before: deadline)
-        case .sevGuest(let sevGuest):
-            try sevGuest.report(over: reportData, privilegeLevel: privilegeLevel ?? 0, before: deadline)
+        if let device {
+            return try device.report(over: reportData, privilegeLevel: privilegeLevel ?? 0, before: deadline)
         }
+        return try tsm.report(over: reportData, privilegeLevel: privilegeLevel, before: deadline)
     }
 
-    private enum Door { case tsm, sevGuest(SEVGuest) }
-
-    /// The driver of one that is there and fails is the driver of the other: it is not asked twice.
-    private func door() throws(PinError) -> Door {
-        do throws(PinError) {
-            try tsm.requirePlatform()
-            return .tsm
-        } catch {
-            guard error == PinError(.unavailable), let sevGuest, (try? sevGuest.requirePlatform()) != nil else {
-                throw error
-            }
-            return .sevGuest(sevGuest)
-        }
+    /// The device, where it is the door: the same driver is behind configfs-tsm where there is one, and is not asked twice.
+    private var device: SEVGuest? {
+        guard !tsm.isOffered, let sevGuest, (try? sevGuest.requirePlatform()) != nil else { return nil }
+        return sevGuest
     }
 }

@@ -30,7 +30,7 @@ import Testing
             let error = #expect(throws: PinError(.failed)) {
                 try TSMReporter(root: root).report(over: reportData, before: soon)
             }
-            #expect(error?.detail.contains("inblob: No such file or directory") == true)
+            #expect(error?.detail.contains("provider: No such file or directory") == true)
             #expect(unsafe rmdir(root) == 0, "something was left in \(root)")
         }
     }
@@ -70,7 +70,7 @@ import Testing
     @Test func `a write of somebody else is a race`() throws {
         try withEntry(["generation": Array("2\n".utf8)]) { entry, _ in
             let failure = #expect(throws: TSMEntry.Failure.self) {
-                try entry.report(over: reportData, privilegeLevel: nil, before: soon)
+                try entry.report(over: reportData, of: nil, privilegeLevel: nil, before: soon)
             }
             guard case .raced = failure else {
                 Issue.record("not a race: \(String(describing: failure))")
@@ -111,7 +111,7 @@ import Testing
         _ entry: TSMEntry, privilegeLevel: UInt8? = nil, before deadline: Deadline
     ) throws(PinError) -> TSMReport {
         do throws(TSMEntry.Failure) {
-            return try entry.report(over: reportData, privilegeLevel: privilegeLevel, before: deadline)
+            return try entry.report(over: reportData, of: nil, privilegeLevel: privilegeLevel, before: deadline)
         } catch {
             throw error.pinError
         }

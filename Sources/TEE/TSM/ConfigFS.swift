@@ -12,6 +12,8 @@ package enum ConfigFS {
         package var description: String { "\(call) \(path): \(unsafe String(cString: strerror(code)))" }
     }
 
+    static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
     static func makeDirectory(_ path: String) throws(Failure) {
         guard unsafe mkdir(path, 0o700) == 0 else { throw Failure(call: "mkdir", path: path, code: errno) }
     }

@@ -28,13 +28,13 @@ package struct TSMEntry {
     private static let maximumText = 64
 
     package func report(
-        over reportData: [UInt8], privilegeLevel: UInt8?, before deadline: Deadline
+        over reportData: [UInt8], of driver: TSMDriver?, privilegeLevel: UInt8?, before deadline: Deadline
     ) throws(Failure) -> TSMReport {
         precondition(reportData.count == Self.reportDataSize, "report data is \(Self.reportDataSize) bytes")
         try check(deadline)
+        let provider = try provider(as: driver)
         let writes = try put(reportData, privilegeLevel: privilegeLevel)
         try expectGeneration(writes)
-        let provider = try provider()
         try check(deadline)
         let report = try read("outblob", limit: Self.maximumReport)
         // Certificates of the same generation come from the cache that reading outblob filled. Only SNP has them.
@@ -46,8 +46,14 @@ package struct TSMEntry {
         return TSMReport(provider: provider, report: report, certificates: certificates)
     }
 
-    /// The driver that answers: see ``TSMDriver``.
-    func provider() throws(Failure) -> String { try text("provider") }
+    /// The driver that answers: see ``TSMDriver``. Throws `.unavailable` where that is another than `driver`.
+    @discardableResult
+    func provider(as driver: TSMDriver?) throws(Failure) -> String {
+        let provider = try text("provider")
+        guard let driver, provider != driver.rawValue else { return provider }
+        let detail = "this machine is not an \(driver.guest): its reports come from \(provider)"
+        throw .other(PinError(.unavailable, step: Self.step, detail: detail))
+    }
 
     /// How many writes that were.
     private func put(_ reportData: [UInt8], privilegeLevel: UInt8?) throws(Failure) -> UInt64 {

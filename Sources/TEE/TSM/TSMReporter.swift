@@ -46,6 +46,9 @@ public struct TSMReporter: Sendable {
         self.root = root
     }
 
+    /// Whether this kernel has configfs-tsm at all, which is not yet a platform that answers.
+    var isOffered: Bool { ConfigFS.exists(root) }
+
     /// How often a report is asked for again after somebody else wrote to our entry.
     static let maximumRetries = 2
 
@@ -74,7 +77,7 @@ public struct TSMReporter: Sendable {
         do throws(TSMEntry.Failure) {
             let entry = try makeEntry()
             defer { ConfigFS.removeDirectory(entry.path) }
-            try requireDriver(of: entry)
+            if driver != nil { try entry.provider(as: driver) }
         } catch {
             throw error.pinError
         }
@@ -85,16 +88,7 @@ public struct TSMReporter: Sendable {
     ) throws(TSMEntry.Failure) -> TSMReport {
         let entry = try makeEntry()
         defer { ConfigFS.removeDirectory(entry.path) }
-        try requireDriver(of: entry)
-        return try entry.report(over: reportData, privilegeLevel: privilegeLevel, before: deadline)
-    }
-
-    private func requireDriver(of entry: TSMEntry) throws(TSMEntry.Failure) {
-        guard let driver else { return }
-        let provider = try entry.provider()
-        guard provider != driver.rawValue else { return }
-        let detail = "this machine is not an \(driver.guest): its reports come from \(provider)"
-        throw .other(PinError(.unavailable, step: "attestation report", detail: detail))
+        return try entry.report(over: reportData, of: driver, privilegeLevel: privilegeLevel, before: deadline)
     }
 
     /// A new entry, which the kernel only makes where a driver stands behind it. The caller removes it.
