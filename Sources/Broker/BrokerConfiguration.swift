@@ -10,19 +10,25 @@ public struct BrokerConfiguration: Sendable {
     /// Directories with Intel's collateral, one per kind of platform; without any, no TDX evidence is judged.
     public let collateral: [String]
 
+    /// Files with AMD's revocation lists.
+    public let revocationLists: [String]
+
     public init(
-        directory: BrokerDirectory, minimumTCB: [String] = [], simulatorTrust: String? = nil, collateral: [String] = []
+        directory: BrokerDirectory, minimumTCB: [String] = [], simulatorTrust: String? = nil, collateral: [String] = [],
+        revocationLists: [String] = []
     ) {
         self.directory = directory
         self.minimumTCB = minimumTCB
         self.simulatorTrust = simulatorTrust
         self.collateral = collateral
+        self.revocationLists = revocationLists
     }
 
     /// Loads everything, and throws for whatever is missing or wrong before anything is served.
     public func makeUnsealer() throws(BrokerError) -> Unsealer {
         let floors = try MinimumTCB(minimumTCB)
-        let check = try EvidenceCheck(simulatorTrust: simulatorTrust, collateral: collateral)
+        let check = try EvidenceCheck(
+            simulatorTrust: simulatorTrust, collateral: collateral, revocationLists: revocationLists)
         return Unsealer(
             keys: try directory.loadKeys(), evidence: check, floors: floors, store: try Store(in: directory))
     }

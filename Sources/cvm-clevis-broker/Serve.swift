@@ -41,6 +41,12 @@ struct Serve: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "AMD's revocation list of one product, in DER (docs/spec/broker.md); may be given more than once.",
+            valueName: "file"))
+    var revocationList: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
             "DANGER: also believe this simulator's evidence (cvm-tee-sim trust). For trying things out.", valueName: "dir"))
     var trustSimulator: String?
 
@@ -51,7 +57,8 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = BrokerConfiguration(
-            directory: target.directory, minimumTCB: minimumTcb, simulatorTrust: trustSimulator, collateral: collateral)
+            directory: target.directory, minimumTCB: minimumTcb, simulatorTrust: trustSimulator, collateral: collateral,
+            revocationLists: revocationList)
         let unsealer = try configuration.makeUnsealer()
         let server = try BrokerServer(unsealer, address: ListenAddress(listen), transport: transport())
         if let trustSimulator { warnAboutSimulator(trustSimulator) }

@@ -37,12 +37,27 @@ struct CVMClevis: ParsableCommand {
             if let name = ClevisName(of: CommandLine.arguments.first ?? "") {
                 end(try name.run(Array(CommandLine.arguments.dropFirst())))
             }
-            var command = try parseAsRoot()
+            var command = try leaf(of: CommandLine.arguments.dropFirst()) ?? parseAsRoot()
             try command.run()
             end(0)
         } catch {
             end(Console.report(error))
         }
+    }
+
+    /// The command that `arguments` name, read without making all others first, which takes as long as most commands do. nil
+    /// where anything is amiss or asked about: then the whole tree is there to say what, with the right names.
+    private static func leaf(of arguments: ArraySlice<String>) -> (any ParsableCommand)? {
+        var command: any ParsableCommand.Type = CVMClevis.self
+        var rest = arguments
+        while let name = rest.first,
+            let named = command.configuration.subcommands.first(where: { $0._commandName == name })
+        {
+            command = named
+            rest = rest.dropFirst()
+        }
+        guard command.configuration.subcommands.isEmpty else { return nil }
+        return try? command.parseAsRoot(Array(rest))
     }
 
     /// Ends without what libraries do when a program exits: nothing is buffered, the kernel takes all memory back anyway, and

@@ -9,8 +9,8 @@ struct Trust: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write the simulator's anchors, and collateral for its TDX platform, to a directory.",
         discussion: """
-            For a broker that is started with --trust-simulator DIR and, to judge TDX, --collateral DIR/collateral. The keys of
-            these certificates are public: whoever trusts them trusts everybody. The collateral holds for 30 days, as Intel's
+            For a broker that is started with --trust-simulator DIR and, to judge TDX, --collateral DIR/collateral; DIR/ark.crl
+            is what --revocation-list takes. The keys of these certificates are public: whoever trusts them trusts everybody. The collateral holds for 30 days, as Intel's
             does; write it again after that.
 
             Faults of the collateral:
@@ -42,9 +42,11 @@ struct Trust: ParsableCommand {
     }
 
     func run() throws {
-        let collateral = try SimulatedCollateral(at: Int64(time(nil)), flaw: fault)
+        let now = Int64(time(nil))
+        let collateral = try SimulatedCollateral(at: now, flaw: fault)
         try FileIO.makeDirectory("\(directory)/collateral")
         for (name, text) in SimulatedTrust.files { try FileIO.replace("\(directory)/\(name)", Array(text.utf8)) }
+        try FileIO.replace("\(directory)/ark.crl", SimulatedTrust.revocationList(at: now))
         for (name, content) in collateral.files { try FileIO.replace("\(directory)/collateral/\(name)", content) }
     }
 }

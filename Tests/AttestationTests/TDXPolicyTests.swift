@@ -213,8 +213,9 @@ private struct Demand: Sendable, CustomTestStringConvertible {
 
     @Test func `the schema names the members that are written, and no others`() throws {
         let schema = try JSON(parsing: FileIO.read("\(Self.specification)/tdx-policy.schema.json", limit: 1 << 16))
-        let names = try #require(JSON(parsing: Self.full).object).names.sorted()
-        #expect(schema["properties"]?.object?.names.sorted() == names)
+        // A reference stands in place of measurements: no policy has all members.
+        let names = try #require(JSON(parsing: Self.full).object).names + ["reference", "reference_version"]
+        #expect(schema["properties"]?.object?.names.sorted() == names.sorted())
         let event = schema["properties"]?["events"]?["items"]?["properties"]
         #expect(event?.object?.names.sorted() == ["digest", "rtmr", "type"])
     }

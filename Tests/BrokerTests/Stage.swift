@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Broker
 import BrokerProtocol
+import Foundation
 import PinKit
 import TEESimulator
 
@@ -17,7 +18,10 @@ final class Stage {
     /// What an envelope of the stage protects; distinct enough to be searched for.
     let share = Array("a share that nobody may see ".utf8) + (0..<16)
 
-    init(floors: [String] = [], trustsSimulator: Bool = true, hasCollateral: Bool = true) throws {
+    /// `revocations`: lists that the broker is started with.
+    init(
+        floors: [String] = [], trustsSimulator: Bool = true, hasCollateral: Bool = true, revocations: [[UInt8]] = []
+    ) throws {
         scratch = try TemporaryDirectory()
         broker = try AgreementKey.generate()
         store = try Store(at: scratch.path + "/broker.sqlite")
@@ -26,12 +30,14 @@ final class Stage {
         try store.enrol("alice", owner.publicKey, at: now)
         let trust = scratch.path + "/trust"
         try SimulatedGuest.writeTrust(to: trust)
+        let lists = revocations.indices.map { "\(trust)/list\($0).crl" }
+        for (path, list) in zip(lists, revocations) { try Data(list).write(to: URL(fileURLWithPath: path)) }
         unsealer = Unsealer(
             keys: BrokerKeys(envelope: broker, nonces: try SecretBytesBox().sealer()),
             evidence: try EvidenceCheck(
                 simulatorTrust: trustsSimulator ? trust : nil,
-                collateral: trustsSimulator && hasCollateral ? [trust + "/collateral"] : []), floors: try MinimumTCB(floors),
-            store: store)
+                collateral: trustsSimulator && hasCollateral ? [trust + "/collateral"] : [], revocationLists: lists),
+            floors: try MinimumTCB(floors), store: store)
     }
 
     /// What a default simulated guest fulfils.

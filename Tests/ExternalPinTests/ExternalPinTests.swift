@@ -184,7 +184,7 @@ import Testing
         let programs = try Programs()
         try programs.addPlain("liar", naming: "null")
         let error = error { _ = try programs.encrypt("secret", "liar") }
-        #expect(error?.description == "failed: clevis-encrypt-liar: its message is one of pin null, not liar")
+        #expect(error?.description == "liar: failed: clevis-encrypt-liar: its message is one of pin null, not liar")
     }
 
     @Test func `what is no message is not taken`() throws {

@@ -19,8 +19,11 @@ package struct EvidenceCheck: Sendable {
     private let tdx: TDXVerifier?
 
     /// Believes AMD and Intel and, where a directory with its anchors is given, the simulator that has their keys.
-    /// `collateral`: directories with Intel's word on one kind of platform each (docs/spec/broker.md §3.1).
-    package init(simulatorTrust directory: String?, collateral directories: [String] = []) throws(BrokerError) {
+    /// `collateral`: directories with Intel's word on one kind of platform each; `revocationLists`: files with AMD's on its
+    /// intermediate keys (docs/spec/broker.md §3.1, §3.2).
+    package init(
+        simulatorTrust directory: String?, collateral directories: [String] = [], revocationLists: [String] = []
+    ) throws(BrokerError) {
         var amd = TrustAnchors.amd
         var intel = TDXTrustAnchors.intel
         if let directory {
@@ -33,9 +36,26 @@ package struct EvidenceCheck: Sendable {
                 intel = try intel.addingSimulated(root: Array(root.utf8))
             }
         }
-        snp = SNPVerifier(anchors: amd)
+        snp = SNPVerifier(anchors: amd, revocations: try Self.revocations(revocationLists, amd))
         tdx = directories.isEmpty ? nil : try CollateralDirectory.verifier(intel, directories)
     }
+
+    private static func revocations(_ paths: [String], _ anchors: TrustAnchors) throws(BrokerError) -> SNPRevocations {
+        var lists: [[UInt8]] = []
+        for path in paths {
+            let list = try BrokerError.wrapping { () throws(FileError) in try FileIO.read(path, limit: maximumListSize) }
+            // Each by itself first, so that an error names its file.
+            _ = try BrokerError.wrapping(path) { () throws(EvidenceError) in try SNPRevocations([list], anchors: anchors) }
+            lists.append(list)
+        }
+        let all = lists
+        return try BrokerError.wrapping("revocation lists") { () throws(EvidenceError) in
+            try SNPRevocations(all, anchors: anchors)
+        }
+    }
+
+    /// Real ones have under 1 KiB.
+    private static let maximumListSize = 1 << 20
 
     /// `broker`: the thumbprint of the key that the request's envelopes must be for.
     func verify(_ request: UnsealRequest, broker: String, at now: Int64) throws(Refusal) -> VerifiedEvidence {

@@ -100,19 +100,9 @@ internal import PinKit
         }
     }
 
-    /// Signs as AMD does: RSASSA-PSS, SHA-384, MGF1 with SHA-384, 48 bytes of salt; or, to be refused, PKCS #1 v1.5.
+    /// Signs as AMD does, or, to be refused, with PKCS #1 v1.5.
     func sign(with issuer: SimulatedKey, pss: Bool) throws(SimulatorError) {
-        let context = unsafe EVP_MD_CTX_new()
-        defer { unsafe EVP_MD_CTX_free(context) }
-        var parameters: OpaquePointer?
-        var ready = unsafe EVP_DigestSignInit(context, &parameters, EVP_sha384(), nil, issuer.key) == 1
-        if pss {
-            unsafe ready =
-                ready && EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1
-                && EVP_PKEY_CTX_set_rsa_mgf1_md(parameters, EVP_sha384()) == 1
-                && EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, 48) == 1
-        }
-        guard ready, unsafe X509_sign_ctx(certificate, context) > 0 else {
+        guard unsafe issuer.signs(pss: pss, { unsafe X509_sign_ctx(certificate, $0) }) else {
             throw SimulatorError("cannot sign a certificate: \(opensslReason())")
         }
     }

@@ -14,6 +14,22 @@ internal import PinKit
 
     deinit { unsafe EVP_PKEY_free(key) }
 
+    /// Whether `sign`, given a context to sign with, signs something. An RSA key's context does as AMD: RSASSA-PSS, SHA-384,
+    /// MGF1 with SHA-384, 48 bytes of salt; or PKCS #1 v1.5.
+    func signs(pss: Bool, _ sign: (OpaquePointer?) -> Int32) -> Bool {
+        let context = unsafe EVP_MD_CTX_new()
+        defer { unsafe EVP_MD_CTX_free(context) }
+        var parameters: OpaquePointer?
+        guard unsafe EVP_DigestSignInit(context, &parameters, EVP_sha384(), nil, key) == 1 else { return false }
+        if pss {
+            guard unsafe EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1,
+                unsafe EVP_PKEY_CTX_set_rsa_mgf1_md(parameters, EVP_sha384()) == 1,
+                unsafe EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, 48) == 1
+            else { return false }
+        }
+        return unsafe sign(context) > 0
+    }
+
     /// ECDSA with SHA-384 as an SNP report carries it: R and S little-endian in 72 bytes each.
     func reportSignature(over message: [UInt8]) throws(SimulatorError) -> (r: [UInt8], s: [UInt8]) {
         let (r, s) = try signature(over: message, sha384: true, width: 72)

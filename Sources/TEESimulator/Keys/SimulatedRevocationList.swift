@@ -5,10 +5,19 @@ internal import PinKit
 
 /// A certificate revocation list of the simulated hierarchy.
 enum SimulatedRevocationList {
-    /// DER, version 2, signed with ECDSA and SHA-256. `window`: issue and next update in seconds since 1970; `serials`:
-    /// big-endian, of the certificates that are revoked.
+    /// Whose signatures it bears.
+    enum Vendor {
+        /// RSASSA-PSS with SHA-384.
+        case amd
+        /// ECDSA with SHA-256.
+        case intel
+    }
+
+    /// DER, version 2. `window`: issue and next update in seconds since 1970; `serials`: big-endian, of the certificates that
+    /// are revoked.
     static func der(
-        of issuer: SimulatedCertificate, signedBy key: SimulatedKey, revoking serials: [[UInt8]], window: ClosedRange<Int64>
+        of issuer: SimulatedCertificate, signedBy key: SimulatedKey, as vendor: Vendor, revoking serials: [[UInt8]],
+        window: ClosedRange<Int64>
     ) throws(SimulatorError) -> [UInt8] {
         let list = unsafe X509_CRL_new()
         let issued = unsafe ASN1_TIME_set(nil, time_t(window.lowerBound))
@@ -23,7 +32,13 @@ enum SimulatedRevocationList {
             unsafe X509_CRL_set1_lastUpdate(list, issued) == 1, unsafe X509_CRL_set1_nextUpdate(list, next) == 1
         else { throw failure }
         for serial in serials { try unsafe add(serial, at: issued, to: list) }
-        guard unsafe X509_CRL_sort(list) == 1, unsafe X509_CRL_sign(list, key.key, EVP_sha256()) > 0 else { throw failure }
+        guard unsafe X509_CRL_sort(list) == 1 else { throw failure }
+        let isSigned =
+            switch vendor {
+            case .amd: unsafe key.signs(pss: true) { unsafe X509_CRL_sign_ctx(list, $0) }
+            case .intel: unsafe X509_CRL_sign(list, key.key, EVP_sha256()) > 0
+            }
+        guard isSigned else { throw failure }
         let count = Int(unsafe i2d_X509_CRL(list, nil))
         guard count > 0 else { throw failure }
         var bytes = [UInt8](repeating: 0, count: count)

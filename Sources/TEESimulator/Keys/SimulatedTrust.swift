@@ -7,6 +7,15 @@ public enum SimulatedTrust {
         ("ark.pem", arkPEM), ("ask.pem", askPEM), ("asvk.pem", asvkPEM), ("intel-root.pem", intelRootPEM),
     ]
 
+    /// What AMD publishes of its ARKs: the list of those ASKs and ASVKs that are not to be believed any longer, in DER.
+    /// `now`: seconds since 1970, an hour after its issue; it holds for a year.
+    public static func revocationList(at now: Int64, revokingASK: Bool = false) throws(SimulatorError) -> [UInt8] {
+        let serials = revokingASK ? [try SimulatedCertificate(pem: SimulatedKeys.askCertificate).serial()] : []
+        return try SimulatedRevocationList.der(
+            of: SimulatedCertificate(pem: SimulatedKeys.arkCertificate), signedBy: SimulatedKey(pem: SimulatedKeys.ark),
+            as: .amd, revoking: serials, window: now - 3600...now + 365 * 86_400)
+    }
+
     public static let arkPEM = SimulatedKeys.arkCertificate + "\n"
     public static let askPEM = SimulatedKeys.askCertificate + "\n"
     public static let asvkPEM = SimulatedKeys.asvkCertificate + "\n"

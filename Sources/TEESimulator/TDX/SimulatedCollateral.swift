@@ -48,11 +48,11 @@ public struct SimulatedCollateral: Sendable {
         if flaw == .tamperedTCBInfo { tcbInfo = Self.tampered(tcbInfo) }
         if flaw == .tamperedQEIdentity { identity = Self.tampered(identity) }
         let rootList = try SimulatedRevocationList.der(
-            of: root, signedBy: SimulatedKey(pem: SimulatedIntelKeys.root),
+            of: root, signedBy: SimulatedKey(pem: SimulatedIntelKeys.root), as: .intel,
             revoking: flaw == .revokedCA ? [try authority.serial()] : [], window: window)
         let pckList = try SimulatedRevocationList.der(
-            of: authority, signedBy: SimulatedKey(pem: SimulatedIntelKeys.platformCA), revoking: [PCKSerial.revoked],
-            window: window)
+            of: authority, signedBy: SimulatedKey(pem: SimulatedIntelKeys.platformCA), as: .intel,
+            revoking: [PCKSerial.revoked], window: window)
         let signerChain = Self.chain(SimulatedIntelKeys.tcbSigningCertificate)
         files = [
             ("tcb_info.json", Array(tcbInfo.utf8)), ("tcb_info_issuer_chain.pem", signerChain),
