@@ -94,7 +94,8 @@ import Testing
                 _ = try image.volume.passphrase(
                     of: .token(record.token), trust: owner.trust, registry: owner.registry, deadline: .after(seconds: 10))
             }
-            #expect(try owner.unlock(image).token == 0)
+            // Both answer at once where both are left: either may be the first.
+            #expect(after.map(\.token).contains(try owner.unlock(image).token))
             seen.insert(after.count)
         }
         #expect(writes >= 18, "three header changes of six writes each")
