@@ -52,6 +52,9 @@ let package = Package(
         .target(
             name: "FilePin", dependencies: ["FileIO", "PinKit"], path: "Sources/Pins/File", swiftSettings: strict),
         .target(name: "NullPin", dependencies: ["PinKit"], path: "Sources/Pins/Null", swiftSettings: strict),
+        .target(
+            name: "SEVSecretPin", dependencies: ["FileIO", "PinKit", "TEE"], path: "Sources/Pins/SEVSecret",
+            swiftSettings: strict),
         .target(name: "SSSPin", dependencies: ["PinKit", "COpenSSL"], path: "Sources/Pins/SSS", swiftSettings: strict),
         .target(
             name: "AttestPin", dependencies: ["PinKit", "TEE", "BrokerProtocol", "HTTPClient"],
@@ -66,7 +69,10 @@ let package = Package(
             name: "ExternalPin", dependencies: ["PinKit", "CSpawn"], path: "Sources/Pins/External", swiftSettings: strict),
         .target(
             name: "PinSet",
-            dependencies: ["AttestPin", "BrokerProtocol", "FilePin", "NullPin", "PinKit", "SSSPin", "TPM2Pin", "TangPin"],
+            dependencies: [
+                "AttestPin", "BrokerProtocol", "FilePin", "NullPin", "PinKit", "SEVSecretPin", "SSSPin", "TPM2Pin",
+                "TangPin",
+            ],
             path: "Sources/Pins/Registry", swiftSettings: strict),
 
         // Programs.
@@ -175,6 +181,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "FilePinTests", dependencies: ["FileIO", "FilePin", "PinKit", "SSSPin"], swiftSettings: strict),
+        .testTarget(
+            name: "SEVSecretPinTests",
+            dependencies: ["FileIO", "MemoryScan", "NullPin", "PinKit", "SEVSecretPin", "SSSPin", "TEESimulator"],
+            swiftSettings: strict),
         .testTarget(
             name: "DiagnosisTests",
             dependencies: ["BrokerProtocol", "Diagnosis", "LUKS", "NullPin", "PinKit", "SSSPin", "TangPin", "TangServer"],

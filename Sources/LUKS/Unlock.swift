@@ -28,6 +28,8 @@ public struct UnlockedVolume: Sendable, Equatable {
     public let token: Int
     public let keyslot: Int
     public let policy: PolicyOutline
+    /// Secrets for one use that could not be taken away afterwards.
+    public let leftovers: [PinError]
 }
 
 /// Opens volumes by their bindings. In this order, for each: copy the header, validate it, check the owner's signature and what
@@ -76,6 +78,7 @@ private final class Attempt {
 
     let candidates: [Candidate]
     private let request: UnlockRequest
+    private let registry: PinRegistry
     private let opening: Opening?
     /// Seen from the volume, which the result names once.
     private var failures: [LUKSError]
@@ -89,6 +92,7 @@ private final class Attempt {
 
     init(_ request: UnlockRequest, _ registry: PinRegistry) {
         self.request = request
+        self.registry = registry
         do throws(LUKSError) {
             let copy = try HeaderCopy(of: request.volume.path)
             try request.trust.check(copy.header)
@@ -144,10 +148,14 @@ private final class Attempt {
         let path = request.volume.path
         let device = try copy.device(data: request.mode == .test ? nil : path)
         for keyslot in candidate.token.keyslots where try device.opens(keyslot, with: passphrase) {
-            if case .activate(let name) = request.mode { try device.activate(as: name, keyslot, with: passphrase) }
+            var leftovers: [PinError] = []
+            if case .activate(let name) = request.mode {
+                try device.activate(as: name, keyslot, with: passphrase)
+                leftovers = registry.forget(candidate.token.jwe)
+            }
             return UnlockedVolume(
                 volume: request.volume, uuid: copy.header.uuid, token: candidate.number, keyslot: keyslot,
-                policy: candidate.policy)
+                policy: candidate.policy, leftovers: leftovers)
         }
         return nil
     }

@@ -3,7 +3,8 @@
 /// One way to get a secret back under a condition. A pin never sees the disk, never prints, and reads no environment.
 ///
 /// Clevis' contract (docs/spec/pins.md): a pin turns a secret into a JWE whose protected header carries all that recovering
-/// needs, and turns that JWE back. Powers that only some pins have are separate protocols: ``PolicyPin``, ``BatchPin``.
+/// needs, and turns that JWE back. Powers that only some pins have are separate protocols: ``PolicyPin``, ``BatchPin``,
+/// ``OneTimePin``.
 public protocol Pin: Sendable {
     /// The value of `clevis.pin` in a JWE header. Part of the on-disk format: never changes, never reused.
     var name: String { get }
@@ -59,6 +60,12 @@ extension BatchPin {
         decrypt([message], in: run) { _, recovered in outcome.set(recovered) }
         return try outcome.take()
     }
+}
+
+/// A pin whose secrets stay where the guest can read them again until it takes them away.
+public protocol OneTimePin: Pin {
+    /// Takes away what opens `message`, after it was used. Nothing to do where it is gone.
+    func forget(_ message: JWE) throws(PinError)
 }
 
 /// What became of one message. (`Result` has no typed `throws` for a value that cannot be copied.)

@@ -24,6 +24,7 @@ struct UnlockRun {
             switch result {
             case .success(let opened):
                 Console.say("\(volume.name): opened by \(opened.policy) (token \(opened.token), keyslot \(opened.keyslot))")
+                for leftover in opened.leftovers { Console.say("\(volume.name): warning: \(leftover)") }
             case .failure(let error):
                 Console.say("\(volume.name): \(error)")
                 isOpen = false

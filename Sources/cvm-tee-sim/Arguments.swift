@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import PinKit
+import TEE
 
 /// Bytes in hexadecimal.
 struct Bytes: ExpressibleByArgument {
@@ -26,10 +27,23 @@ struct Number: ExpressibleByArgument {
 
 /// Which platform is pretended.
 enum TEEName: String, ExpressibleByArgument, CaseIterable {
-    case snp, tdx, none
+    case snp, tdx, sev, none
 }
 
 /// A platform that has evidence.
 enum AttestedTEE: String, ExpressibleByArgument, CaseIterable {
     case snp, tdx
+}
+
+/// A secret by its entry's name and a file.
+struct SecretArgument: ExpressibleByArgument {
+    let guid: SecretGUID
+    let file: String
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ":", maxSplits: 1)
+        guard parts.count == 2, let guid = SecretGUID(parts[0]) else { return nil }
+        self.guid = guid
+        self.file = String(parts[1])
+    }
 }

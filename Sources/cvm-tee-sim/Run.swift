@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import FileIO
 import Glibc
 import TEESimulator
 
@@ -21,6 +22,7 @@ struct Run: ParsableCommand {
             Example:
               sudo cvm-tee-sim run --tee snp -- cvm-clevis luks unlock -d disk.img -t
               sudo cvm-tee-sim run --tee tdx --fault tampered-report -- COMMAND
+              sudo cvm-tee-sim run --tee sev --secret 736869e5-84f0-4973-92ec-06879ce3da0b:passphrase -- COMMAND
             """)
 
     private static var faults: String {
@@ -30,8 +32,11 @@ struct Run: ParsableCommand {
         }.joined(separator: "\n")
     }
 
-    @Option(help: "The platform: snp, tdx, or none for a machine without a TEE.")
+    @Option(help: "The platform: snp, tdx, sev, or none for a machine without a TEE.")
     var tee: TEEName
+
+    @Option(help: ArgumentHelp("SEV: a secret that was put in at launch; may be repeated.", valueName: "guid:file"))
+    var secret: [SecretArgument] = []
 
     @OptionGroup(title: "SEV-SNP") var snp: SNPOptions
 
@@ -51,6 +56,7 @@ struct Run: ParsableCommand {
     func validate() throws {
         guard !command.isEmpty else { throw ValidationError("what is to be run? Give it after --") }
         guard tee == .snp || !snp.areUsed else { throw ValidationError("an option of SEV-SNP takes --tee snp") }
+        guard tee == .sev || secret.isEmpty else { throw ValidationError("--secret takes --tee sev") }
         guard tee == .tdx || !tdx.areUsed else { throw ValidationError("an option of TDX takes --tee tdx") }
     }
 
@@ -59,8 +65,10 @@ struct Run: ParsableCommand {
             switch tee {
             case .snp: .snp(snp.settings)
             case .tdx: .tdx(tdx.settings)
-            case .none: .none
+            case .none, .sev: .none
             }
-        Glibc.exit(try SimulatedPlatform(tee, fault: fault).run(command))
+        let secrets = try secret.map { SimulatedSecret($0.guid, try FileIO.read($0.file, limit: 4096)) }
+        let platform = SimulatedPlatform(tee, fault: fault, secrets: self.tee == .sev ? secrets : nil)
+        Glibc.exit(try platform.run(command))
     }
 }

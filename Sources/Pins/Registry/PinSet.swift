@@ -4,6 +4,7 @@ internal import BrokerProtocol
 internal import FilePin
 internal import NullPin
 public import PinKit
+internal import SEVSecretPin
 internal import SSSPin
 public import TPM2Pin
 public import TangPin
@@ -24,7 +25,7 @@ public enum PinSet {
         PinRegistry(
             [
                 NullPin(), SSSPin(), FilePin(), AttestPin(.snp, readPolicy: readPolicy),
-                AttestPin(.tdx, readPolicy: readPolicy), TangPin(trust: trustTang), tpm2,
+                AttestPin(.tdx, readPolicy: readPolicy), SEVSecretPin(), TangPin(trust: trustTang), tpm2,
             ],
             finding: find)
     }

@@ -18,18 +18,18 @@ private func addDirectoryOperations(to operations: inout fuse_lowlevel_ops) {
         }
     }
     unsafe operations.getattr = { request, inode, _ in
-        unsafe answer(request) { (tree) throws(Errno) in unsafe replyStatus(request, of: try node(inode, in: tree)) }
+        unsafe answer(request) { (tree) throws(Errno) in unsafe replyStatus(request, try node(inode, in: tree).status) }
     }
     // Shells truncate what they write to; that changes nothing. Owners and modes are fixed.
     unsafe operations.setattr = { request, inode, _, changes, _ in
         unsafe answer(request) { (tree) throws(Errno) in
             guard changes & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID) == 0 else { throw .notPermitted }
-            unsafe replyStatus(request, of: try node(inode, in: tree))
+            unsafe replyStatus(request, try node(inode, in: tree).status)
         }
     }
     unsafe operations.readdir = { request, inode, count, offset, _ in
         unsafe answer(request) { (tree) throws(Errno) in
-            let children = try tree.children(of: node(inode, in: tree))
+            let children = try tree.children(of: node(inode, in: tree)).map { ($0.name, $0.node.status) }
             unsafe replyList(request, children, from: offset, limit: count)
         }
     }
@@ -69,11 +69,7 @@ private func addFileOperations(to operations: inout fuse_lowlevel_ops) {
     unsafe operations.read = { request, _, count, offset, file in
         unsafe answer(request) { (tree) throws(Errno) in
             guard let file = unsafe file else { throw .invalid }
-            let bytes = try tree.read(unsafe file.pointee.fh, at: offset, count: count)
-            unsafe bytes.withUnsafeBytes { buffer in
-                let start = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
-                _ = unsafe fuse_reply_buf(request, start, buffer.count)
-            }
+            unsafe replyBytes(request, try tree.read(unsafe file.pointee.fh, at: offset, count: count))
         }
     }
     unsafe operations.write = { request, _, data, count, offset, file in
@@ -107,42 +103,10 @@ private func answer(_ request: OpaquePointer?, _ body: (TSMTree) throws(Errno) -
 }
 
 private func reply(_ request: OpaquePointer?, with node: TSMTree.Node) {
-    // Timeouts of 0: the kernel asks again each time, as entries come and go.
-    var entry = fuse_entry_param()
-    entry.ino = node.inode
-    entry.attr = node.status
-    unsafe fuse_reply_entry(request, &entry)
-}
-
-private func replyStatus(_ request: OpaquePointer?, of node: TSMTree.Node) {
-    var status = node.status
-    unsafe fuse_reply_attr(request, &status, 0)
-}
-
-/// As many names as fit, from the `offset`th.
-private func replyList(
-    _ request: OpaquePointer?, _ children: [(name: String, node: TSMTree.Node)], from offset: off_t, limit: Int
-) {
-    var buffer = [CChar](repeating: 0, count: limit)
-    var used = 0
-    for (index, child) in children.enumerated().dropFirst(max(0, offset)) {
-        var status = child.node.status
-        let count = unsafe buffer.withUnsafeMutableBufferPointer { buffer in
-            unsafe fuse_add_direntry(
-                request, buffer.baseAddress?.advanced(by: used), buffer.count - used, child.name, &status, off_t(index + 1))
-        }
-        guard used + count <= limit else { break }
-        used += count
-    }
-    unsafe fuse_reply_buf(request, buffer, used)
+    unsafe replyEntry(request, inode: node.inode, status: node.status)
 }
 
 private func node(_ inode: fuse_ino_t, in tree: TSMTree) throws(Errno) -> TSMTree.Node {
     guard let node = TSMTree.Node(inode: inode), tree.exists(node) else { throw .noSuchFile }
     return node
-}
-
-private func text(_ name: UnsafePointer<CChar>?) -> String {
-    guard let name = unsafe name else { return "" }
-    return unsafe String(cString: name)
 }

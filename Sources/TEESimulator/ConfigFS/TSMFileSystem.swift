@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CFUSE
 internal import Glibc
-internal import PinKit
 
 /// A ``TSMTree`` mounted through FUSE, so that programs meet it at the kernel's path with the kernel's system calls.
 ///
@@ -9,33 +8,17 @@ internal import PinKit
 /// the kernel does not wait for the release of a file, but it queues it before close() returns.
 @safe final class TSMFileSystem: @unchecked Sendable {
     let tree: TSMTree
-    private var session: OpaquePointer?
+    private var session: FuseSession?
 
     /// Mounts over `path`; root only. From now on whoever touches `path` waits for ``serve()``.
     init(_ tree: TSMTree, at path: String) throws(SimulatorError) {
         self.tree = tree
-        var operations = fuseOperations()
-        var arguments = unsafe fuse_args()
-        defer { unsafe fuse_opt_free_args(&arguments) }
-        for argument in ["cvm-tee-sim", "-ofsname=cvm-tee-sim,allow_other,default_permissions"] {
-            guard unsafe fuse_opt_add_arg(&arguments, argument) == 0 else { throw SimulatorError("out of memory") }
-        }
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
-        unsafe session = fuse_session_new(&arguments, &operations, MemoryLayout<fuse_lowlevel_ops>.size, context)
-        guard unsafe session != nil else { throw SimulatorError("libfuse takes no session") }
-        guard unsafe fuse_session_mount(session, path) == 0 else {
-            throw SimulatorError("cannot mount FUSE over \(path): \(unsafe String(cString: strerror(errno)))")
-        }
+        session = try unsafe FuseSession(fuseOperations(), context, at: path)
     }
-
-    deinit { if let session = unsafe session { unsafe fuse_session_destroy(session) } }
 
     /// Answers on a thread of its own until the file system is unmounted or the process ends.
-    func serve() throws(SimulatorError) {
-        guard startWorker({ _ = unsafe fuse_session_loop(self.session) }) else {
-            throw SimulatorError("the system has no thread to give")
-        }
-    }
+    func serve() throws(SimulatorError) { try session?.serve(keeping: self) }
 }
 
 // MARK: - Nodes as the kernel numbers them

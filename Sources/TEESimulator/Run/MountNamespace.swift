@@ -6,6 +6,7 @@ internal import Glibc
 /// nobody else on the machine.
 enum MountNamespace {
     static let configfs = "/sys/kernel/config"
+    static let secrets = "/sys/kernel/security/secrets/coco"
 
     /// Enters a new mount namespace, with nothing in /sys/kernel but an empty directory to mount over.
     static func enter() throws(SimulatorError) {
@@ -42,8 +43,17 @@ enum MountNamespace {
         }
     }
 
-    /// Takes the file system away even where a process that the command left behind still uses it.
-    static func leave() { _ = unsafe umount2(configfs, Int32(MNT_DETACH)) }
+    /// Makes the directory in which the kernel shows secrets, to be mounted over.
+    static func makeSecretDirectory() throws(SimulatorError) {
+        for directory in ["/sys/kernel/security", "/sys/kernel/security/secrets", secrets] {
+            guard unsafe mkdir(directory, 0o755) == 0 else { throw failure("the directory \(directory)") }
+        }
+    }
+
+    /// Takes the file systems away even where a process that the command left behind still uses them.
+    static func leave() {
+        for path in [secrets, configfs] { _ = unsafe umount2(path, Int32(MNT_DETACH)) }
+    }
 
     private static func failure(_ need: String) -> SimulatorError {
         SimulatorError("needs \(need): \(unsafe String(cString: strerror(errno)))")

@@ -2,7 +2,7 @@
 
 /// The kind of platform to pretend to be.
 public enum SimulatedTEE: Sendable {
-    /// A machine without a TEE: configfs-tsm is there, and no driver has registered with it.
+    /// A machine without a TEE, or an SEV guest, which has no reports: configfs-tsm is there, and no driver has registered with it.
     case none
     case snp(SNPSettings)
     case tdx(TDXSettings)
@@ -12,10 +12,13 @@ public enum SimulatedTEE: Sendable {
 public struct SimulatedPlatform: Sendable {
     public var tee: SimulatedTEE
     public var fault: Fault?
+    /// What an owner had put into the guest's memory; nil where the kernel has no directory for it.
+    public var secrets: [SimulatedSecret]?
 
-    public init(_ tee: SimulatedTEE, fault: Fault? = nil) {
+    public init(_ tee: SimulatedTEE, fault: Fault? = nil, secrets: [SimulatedSecret]? = nil) {
         self.tee = tee
         self.fault = fault
+        self.secrets = secrets
     }
 
     /// Runs `command` (looked up in PATH) on this platform and returns its exit status, 128 + n for one that signal n ended.
@@ -35,6 +38,9 @@ public struct SimulatedPlatform: Sendable {
         try MountNamespace.enter()
         if case .tdx(let settings) = tee { try MountNamespace.show(eventLog: SimulatedTDX(settings).eventLog) }
         try TSMFileSystem(tree, at: MountNamespace.configfs).serve()
+        guard let secrets else { return }
+        try MountNamespace.makeSecretDirectory()
+        try SecretFileSystem(secrets, at: MountNamespace.secrets).serve()
     }
 
     private func provider() throws(SimulatorError) -> (any TSMProvider)? {

@@ -24,5 +24,6 @@ struct Decrypt: ParsableCommand {
         let deadline = Pins.deadline(seconds: timeout, for: [message])
         let secret = try PolicyWalk(registry: Pins.registry, deadline: deadline).recover(message)
         try FileIO.write(1, secret, name: "standard output")
+        for leftover in Pins.registry.forget(message) { Console.warn("\(leftover)") }
     }
 }

@@ -45,5 +45,6 @@ struct ListedConfiguration {
         "snp-attest": ["url", "policy"],
         "tdx-attest": ["url", "policy"],
         "file": ["name"],
+        "sev-secret": ["guid", "mode"],
     ]
 }

@@ -36,6 +36,7 @@ struct Unlock: ParsableCommand {
         let request = UnlockRequest(options.volume, trust: try trust.trust(in: options.volume), mode: mode)
         let opened = try Unlocker(registry: Pins.registry, deadline: options.deadline(patience)).unlock(request)
         Console.say("\(options.device): opened by \(opened.policy) (token \(opened.token), keyslot \(opened.keyslot))")
+        for leftover in opened.leftovers { Console.warn("\(leftover)") }
     }
 
     private func test(_ slot: Int) throws {
