@@ -49,6 +49,8 @@ public struct BootConfig: Sendable, Equatable {
         case poweroff
         /// Whoever is at the console may type a passphrase.
         case prompt
+        /// As `prompt`; and an emergency shell may follow.
+        case shell
     }
 
     public init(volumes: [Volume]) throws(LUKSError) {
@@ -102,7 +104,7 @@ extension BootConfig.Volume {
         let unsigned = try reader.optionalBool("unsigned") ?? false
         let text = try reader.optionalString("on_failure") ?? BootConfig.OnFailure.poweroff.rawValue
         guard let onFailure = BootConfig.OnFailure(rawValue: text) else {
-            throw reader.error(at: "on_failure", "must be poweroff or prompt")
+            throw reader.error(at: "on_failure", "must be poweroff, prompt or shell")
         }
         try reader.finish()
         try self.init(name, uuid, owner, pins, modes ?? PinModes(), unsigned, onFailure, at: reader.place)

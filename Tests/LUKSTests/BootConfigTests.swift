@@ -48,7 +48,7 @@ import Testing
         Broken(member: "pins", value: [], reason: "volumes[0]: pins must name"),
         Broken(member: "pins", value: "sss", reason: "volumes[0].pins: must be an array"),
         Broken(member: "unsigned", value: 0, reason: "volumes[0].unsigned: must be true or false"),
-        Broken(member: "on_failure", value: "shell", reason: "volumes[0].on_failure: must be poweroff or prompt"),
+        Broken(member: "on_failure", value: "reboot", reason: "volumes[0].on_failure: must be poweroff, prompt or shell"),
         Broken(member: "colour", value: "blue", reason: "volumes[0]: unknown member colour"),
     ]) func `a volume that breaks a rule is refused with its place`(_ broken: Broken) {
         var volume = BootConfigTests.volume

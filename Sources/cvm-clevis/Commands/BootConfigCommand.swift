@@ -28,7 +28,7 @@ struct BootConfigCommand: ParsableCommand {
         @Option(name: .customLong("pin"), help: "Allow this pin; may be given again (default: those of your bindings).")
         var pins: [String] = []
 
-        @Option(help: "What happens when the volume stays closed: poweroff or prompt.")
+        @Option(help: "What happens when the volume stays closed: poweroff, prompt or shell.")
         var onFailure = BootConfig.OnFailure.poweroff.rawValue
 
         @Flag(help: "Also accept bindings without a signature, as stock clevis makes them.")
@@ -39,7 +39,7 @@ struct BootConfigCommand: ParsableCommand {
 
         func validate() throws {
             guard BootConfig.OnFailure(rawValue: onFailure) != nil else {
-                throw ValidationError("--on-failure must be poweroff or prompt")
+                throw ValidationError("--on-failure must be poweroff, prompt or shell")
             }
         }
 
