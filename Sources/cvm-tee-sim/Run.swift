@@ -48,7 +48,7 @@ struct Run: ParsableCommand {
     @Argument(parsing: .postTerminator, help: ArgumentHelp("The command and its arguments.", valueName: "command"))
     var command: [String] = []
 
-    private static func readFault(_ text: String) throws -> Fault {
+    static func readFault(_ text: String) throws -> Fault {
         guard let fault = Fault(named: text) else { throw ValidationError("there is no fault '\(text)'; see --help") }
         return fault
     }

@@ -21,7 +21,7 @@ struct TEESim: ParsableCommand {
               sudo cvm-tee-sim run --tee snp -- cvm-clevis luks unlock -d disk.img -n root
             """,
         version: programVersion,
-        subcommands: [Run.self, Trust.self, Policy.self, Measurement.self])
+        subcommands: [Run.self, Respond.self, Trust.self, Policy.self, Measurement.self])
 
     static func main() {
         do {

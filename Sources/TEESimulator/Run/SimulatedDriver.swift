@@ -14,6 +14,9 @@ protocol SimulatedChip: Sendable {
 
     /// `flipping`: offsets of bytes whose lowest bit is turned over after signing.
     func evidence(over reportData: [UInt8], privlevel: UInt32, flipping: [Int]) throws(SimulatorError) -> TSMBlobs
+
+    /// 32 bytes; nil where the chip refuses, or derives no keys.
+    func derivedKey(_ request: DerivedKeyRequest) -> [UInt8]?
 }
 
 /// The kernel's driver over a ``SimulatedChip``, with the faults asked for.

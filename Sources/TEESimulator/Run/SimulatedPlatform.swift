@@ -43,16 +43,21 @@ public struct SimulatedPlatform: Sendable {
         try SecretFileSystem(secrets, at: MountNamespace.secrets).serve()
     }
 
-    private func provider() throws(SimulatorError) -> (any TSMProvider)? {
+    private func provider() throws(SimulatorError) -> (any TSMProvider)? { try chip()?.driver }
+
+    /// The chip and the driver over it; nil for a platform without evidence.
+    func chip() throws(SimulatorError) -> (chip: any SimulatedChip, driver: SimulatedDriver)? {
         if let fault, !fault.isPossible(on: tee) { throw SimulatorError("this fault is none of that platform's") }
+        let chip: any SimulatedChip
         switch tee {
         case .none: return nil
         case .snp(var settings):
             fault?.apply(to: &settings)
-            return SimulatedDriver(try SimulatedSNP(settings), fault: fault)
+            chip = try SimulatedSNP(settings)
         case .tdx(var settings):
             fault?.apply(to: &settings)
-            return SimulatedDriver(try SimulatedTDX(settings), fault: fault)
+            chip = try SimulatedTDX(settings)
         }
+        return (chip, SimulatedDriver(chip, fault: fault))
     }
 }

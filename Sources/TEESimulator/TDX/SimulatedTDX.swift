@@ -78,4 +78,6 @@ extension SimulatedTDX: SimulatedChip {
     func evidence(over reportData: [UInt8], privlevel: UInt32, flipping: [Int]) throws(SimulatorError) -> TSMBlobs {
         TSMBlobs(outblob: try quote(over: reportData, flipping: flipping), auxblob: [])
     }
+
+    func derivedKey(_ request: DerivedKeyRequest) -> [UInt8]? { nil }
 }
