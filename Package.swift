@@ -79,8 +79,9 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "Attestation", "BrokerProtocol", "Diagnosis", "ExternalPin", "FileIO", "LaunchMeasurement", "LUKS", "PinKit",
-                "PinSet", "TEE", "TPM2Pin", "TangPin",
+                "Attestation", "BrokerProtocol", "Diagnosis", "ExternalPin", "FileIO", "LaunchInput", "LaunchMeasurement",
+                "LUKS",
+                "PinKit", "PinSet", "TEE", "TPM2Pin", "TangPin",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -100,6 +101,9 @@ let package = Package(
         // What reports will say of a guest, computed before it is launched.
         .target(
             name: "LaunchMeasurement", dependencies: ["COpenSSL", "FileIO", "PinKit"], swiftSettings: strict),
+
+        // What an owner hands to a launch: sessions, secrets, ID blocks.
+        .target(name: "LaunchInput", dependencies: ["COpenSSL", "PinKit", "TEE"], swiftSettings: strict),
 
         // The simulated platform: linked into nothing that is shipped.
         .target(name: "TEESimulator", dependencies: ["PinKit", "TEE", "CFUSE", "COpenSSL"], swiftSettings: strict),
@@ -157,6 +161,8 @@ let package = Package(
             dependencies: ["Attestation", "PinKit", "TEE", "COpenSSL", "FileIO", "EvidenceVectors"], swiftSettings: strict),
         .testTarget(
             name: "LaunchMeasurementTests", dependencies: ["LaunchMeasurement", "PinKit"], swiftSettings: strict),
+        .testTarget(
+            name: "LaunchInputTests", dependencies: ["COpenSSL", "LaunchInput", "PinKit", "TEE"], swiftSettings: strict),
         .testTarget(name: "FileIOTests", dependencies: ["FileIO", "PinKit"], swiftSettings: strict),
         .testTarget(
             name: "LUKSTests", dependencies: ["FileIO", "LUKS", "NullPin", "PinKit", "SSSPin", "luks-bind-crash"],

@@ -20,7 +20,7 @@ struct CVMClevis: ParsableCommand {
         version: programVersion,
         subcommands: [
             Init.self, BootConfigCommand.self, Luks.self, Encrypt.self, Decrypt.self, EvidenceCommand.self,
-            PolicyCommand.self, RefValues.self, Trust.self, Measure.self,
+            PolicyCommand.self, RefValues.self, Trust.self, Measure.self, IDBlockCommand.self, SEVSecret.self,
         ])
 
     static func main() {

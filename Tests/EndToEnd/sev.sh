@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# An SEV guest and its owner: the secret that comes with the launch.
+# An SEV guest and its owner: the secret that comes with the launch; and what an owner says of an SEV-SNP launch. That sessions, packets and
+# ID blocks are the firmware's, bit for bit, is for Tests/LaunchOracle.
 
 export XDG_CONFIG_HOME=$work/sev-owner
 passphrase=$work/passphrase
@@ -56,4 +57,55 @@ python3 -c 'import json,sys; c=json.load(open(sys.argv[1])); del c["volumes"][0]
     "$work/grub.json" >"$work/modeless.json"
 reject "a configuration that does not name the mode refuses it" 'mode' sev_guest "${grub[@]}" -- \
     cvm-clevis-unlock --boot-config "$work/modeless.json" --device "root=$disk" --test
+
 disk=/dev/null
+note "the owner's side of an SEV launch"
+head -c 10000 /dev/zero >"$work/zeros"
+reject "certificates that are none" 'the PDH: it is not of version 1' cvm-clevis sev-secret session --platform "$work/zeros" \
+    --amd "$work/zeros" --output "$work/session"
+expect "leave no session behind" test ! -e "$work/session"
+mkdir "$work/session"
+head -c 16 /dev/urandom >"$work/session/tek.key"
+head -c 16 /dev/zero | tr '\0' '\1' >"$work/session/tik.key"
+# measure DIGEST: what the firmware would say of a launch, under that TIK, policy 3, version 0.24.15.
+measure() {
+    local nonce=000102030405060708090a0b0c0d0e0f tik
+    tik=$(printf '01%.0s' {1..16})
+    { python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex("0400180f03000000" + sys.argv[1] + sys.argv[2]))' "$1" $nonce |
+        openssl mac -digest SHA256 -macopt "hexkey:$tik" -binary HMAC
+      python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))' $nonce; } | base64 -w0
+}
+digest=$(cvm-clevis measure sev --firmware /usr/share/ovmf/OVMF.fd)
+build=(cvm-clevis sev-secret build --session "$work/session" --digest "$digest" --firmware-version 0.24.15
+    --secret "$guid:$work/launch.key")
+expect "the expected launch gets its secret, as a command for QEMU" sh -c \
+    '"$@" | jq -e ".execute == \"sev-inject-launch-secret\" and (.arguments[\"packet-header\"] | length) == 72" >/dev/null' - \
+    "${build[@]}" --measure "$(measure "$digest")"
+reject "another launch gets none" 'refused: launch measure' "${build[@]}" --measure "$(measure "$(printf '00%.0s' {1..32})")"
+expect "a packet without secrets is wrong usage" sh -c '"$@" 2>/dev/null; test $? = 2' - cvm-clevis sev-secret build \
+    --session "$work/session" --digest "$digest" --firmware-version 0.24.15 --measure "$(measure "$digest")"
+
+note "ID blocks, and a guest that was launched with one"
+for name in id author; do openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out "$work/$name.pem" 2>/dev/null; done
+measurement=$(cvm-clevis measure snp --firmware /usr/share/ovmf/OVMF.fd --vcpus 4)
+create=(cvm-clevis id-block create --id-key "$work/id.pem" --author-key "$work/author.pem" --measurement "$measurement")
+expect "a block is made" sh -c '"$@" 2>/dev/null | grep -q "^id-block=.*,id-auth=.*,author-key-enabled=on$"' - "${create[@]}" --svn 2
+"${create[@]}" --svn 2 --output "$work/blocks" --json >"$work/block.json"
+expect "it is shown, and verifies" sh -c \
+    "cvm-clevis id-block show '$work/blocks/id-block.b64' '$work/blocks/id-auth.b64' | grep -qx 'signatures: verified'"
+"${create[@]}" --svn 3 --output "$work/newer" 2>/dev/null
+reject "what authenticates another block does not" 'ID key has not signed the block' \
+    cvm-clevis id-block show "$work/blocks/id-block.b64" "$work/newer/id-auth.b64"
+jq '.policy + {covers: ["firmware"], guest_svn: 2}' "$work/block.json" >"$work/id-policy.json"
+expect "its digests are a policy" cvm-clevis policy explain "$work/id-policy.json"
+hex() { jq -r ".policy.$1[0]" "$work/block.json" | tr '_-' '/+' | base64 -d | od -An -v -tx1 | tr -d ' \n'; }
+cvm-tee-sim trust "$work/sev-simulator"
+evidence() { # evidence SVN: of a guest that was launched with a block of these keys
+    cvm-tee-sim run --tee snp --id-key-digest "$(hex id_key_digest)" --author-key-digest "$(hex author_key_digest)" \
+        --guest-svn "$1" -- cvm-clevis evidence get --output "$work/id-evidence.json" 2>/dev/null
+}
+rm -f "$work/id-evidence.json"; evidence 3
+verify=(cvm-clevis evidence verify "$work/id-evidence.json" --policy "$work/id-policy.json" --trust-simulator "$work/sev-simulator")
+expect "which takes a newer image without another binding" "${verify[@]}"
+rm -f "$work/id-evidence.json"; evidence 1
+expect "and refuses an older one" sh -c '! "$@" >/dev/null 2>&1' - "${verify[@]}"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Launch measurements beside those of sev-snp-measure: on images made at random, and on Debian's OVMF. Argument: how many images.
+# Launch measurements beside those of sev-snp-measure: on images made at random, and on Debian's OVMF. Sessions, secrets and ID blocks
+# beside an implementation of the firmware's side. Argument: how many images.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/lib.sh
@@ -12,6 +13,10 @@ if ! [ -x "$oracle/bin/sev-snp-measure" ]; then
 fi
 
 "$oracle/bin/python" Tests/LaunchOracle/compare.py "$(command -v cvm-clevis)" "${1:-500}"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$oracle/bin/python" Tests/LaunchOracle/launch.py "$(command -v cvm-clevis)" "$work"
 
 compared=0
 # same OURS THEIRS: two commands that print a measurement.

@@ -17,3 +17,4 @@
 #include <openssl/x509v3.h>
 #include "ecdsa.h"
 #include "kdf.h"
+#include "launch.h"

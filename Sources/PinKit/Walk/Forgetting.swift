@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension PinRegistry {
-    /// Takes away every secret for one use that could open `message`, whichever of its pins did: for who has opened a volume with
-    /// it. Not for who only tries, nor for a policy that failed and may be asked again. What could not be taken away is returned.
+    /// Takes away every secret for one use that could open `message`, whichever of its pins did: for who has opened a volume
+    /// with it. Not for who only tries, nor for a policy that failed and may be asked again. What could not be taken away is
+    /// returned.
     public func forget(_ message: JWE) -> [PinError] { forget(message, at: "", depth: 1) }
 
     private func forget(_ message: JWE, at place: String, depth: Int) -> [PinError] {

@@ -3,8 +3,8 @@ internal import FileIO
 public import PinKit
 internal import TEE
 
-/// A secret that an owner lets the firmware put into an SEV or SEV-ES guest's memory when it is launched: there only if what was
-/// launched is what the owner expects.
+/// A secret that an owner lets the firmware put into an SEV or SEV-ES guest's memory when it is launched: there only if what
+/// was launched is what the owner expects.
 ///
 /// For machines that cannot do better: see docs/spec/pins.md §8, which has the format, too.
 public struct SEVSecretPin: OneTimePin {

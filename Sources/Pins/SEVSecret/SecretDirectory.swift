@@ -4,8 +4,8 @@ internal import Glibc
 internal import PinKit
 internal import TEE
 
-/// Where Linux shows the area of secrets, an entry a file (drivers/virt/coco/efi_secret). What is removed here is overwritten in
-/// the area itself.
+/// Where Linux shows the area of secrets, an entry a file (drivers/virt/coco/efi_secret). What is removed here is overwritten
+/// in the area itself.
 struct SecretDirectory {
     var path = "/sys/kernel/security/secrets/coco"
 

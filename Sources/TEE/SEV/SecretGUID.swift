@@ -9,7 +9,8 @@ public struct SecretGUID: Hashable, Sendable, CustomStringConvertible {
     /// What GRUB in AmdSev firmware takes for the passphrase of a disk (edk2, OvmfPkg/AmdSev; GRUB, efisecret).
     public static let diskPassphrase = SecretGUID(known: "736869e5-84f0-4973-92ec-06879ce3da0b")
 
-    /// nil for anything but 8-4-4-4-12 hexadecimal digits in lower case, and for zeros, which stand for an entry that was removed.
+    /// nil for anything but 8-4-4-4-12 hexadecimal digits in lower case, and for zeros, which stand for an entry that was
+    /// removed.
     public init?(_ text: some StringProtocol) {
         let digits = text.utf8.filter { $0 != UInt8(ascii: "-") }
         guard let bytes = Hex.decode(String(decoding: digits, as: UTF8.self)), bytes.count == 16,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
 
-/// configfs with one subsystem in it, `tsm/report`, apart from how the kernel asks for it: nodes by number, open files by handle.
+/// configfs with one subsystem in it, `tsm/report`, apart from how the kernel asks for it: nodes by number, open files by
+/// handle.
 ///
 /// Follows fs/configfs/file.c and drivers/virt/coco in what a program can observe, errors included. Not thread-safe, as
 /// the one loop that calls it needs no lock.

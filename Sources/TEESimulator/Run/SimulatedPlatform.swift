@@ -2,7 +2,8 @@
 
 /// The kind of platform to pretend to be.
 public enum SimulatedTEE: Sendable {
-    /// A machine without a TEE, or an SEV guest, which has no reports: configfs-tsm is there, and no driver has registered with it.
+    /// A machine without a TEE, or an SEV guest, which has no reports: configfs-tsm is there, and no driver has registered with
+    /// it.
     case none
     case snp(SNPSettings)
     case tdx(TDXSettings)
@@ -31,8 +32,8 @@ public struct SimulatedPlatform: Sendable {
         return try ChildProcess(command, unblocking: signals).wait()
     }
 
-    /// From here on, for this thread and the threads and processes it starts, `/sys/kernel/config/tsm/report` is this platform's.
-    /// There is no way back: a thread enters once, and a second thread answers until the process ends.
+    /// From here on, for this thread and the threads and processes it starts, `/sys/kernel/config/tsm/report` is this
+    /// platform's. There is no way back: a thread enters once, and a second thread answers until the process ends.
     package func enter() throws(SimulatorError) {
         let tree = TSMTree(provider: try provider(), races: fault == .generationRace)
         try MountNamespace.enter()

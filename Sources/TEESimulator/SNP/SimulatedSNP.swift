@@ -2,8 +2,8 @@
 internal import PinKit
 internal import TEE
 
-/// A pretend SEV-SNP chip: it makes reports and signs them with a VCEK, or VLEK, whose certificate hangs on a hierarchy shaped like
-/// AMD's, so that a verifier does with them everything it does with real ones. Only the anchor differs.
+/// A pretend SEV-SNP chip: it makes reports and signs them with a VCEK, or VLEK, whose certificate hangs on a hierarchy shaped
+/// like AMD's, so that a verifier does with them everything it does with real ones. Only the anchor differs.
 ///
 /// For tests and for trying things at home. Nothing that is shipped links this module.
 public struct SimulatedSNP: Sendable {

@@ -3,8 +3,8 @@ internal import CFUSE
 internal import Glibc
 internal import TEE
 
-/// The directory in which Linux shows an SEV guest its owner's secrets (drivers/virt/coco/efi_secret): a file of mode 0440 for each,
-/// which can be read and removed and nothing else. Removing overwrites the secret, for files that are open as well.
+/// The directory in which Linux shows an SEV guest its owner's secrets (drivers/virt/coco/efi_secret): a file of mode 0440 for
+/// each, which can be read and removed and nothing else. Removing overwrites the secret, for files that are open as well.
 @safe final class SecretFileSystem: @unchecked Sendable {
     fileprivate struct Entry {
         let name: String
