@@ -9,8 +9,8 @@ struct CreateIDBlock: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "create", abstract: "Sign a launch measurement.",
         discussion: """
-            Keys are private keys on P-384 in PEM. The answer goes into QEMU's -object sev-snp-guest,…; what a policy says of the
-            keys is printed beside it.
+            Keys are private keys on P-384 in PEM. The answer goes into QEMU's -object sev-snp-guest,…; what a policy says of
+            the keys is printed beside it.
 
             Example:
               openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out id.pem

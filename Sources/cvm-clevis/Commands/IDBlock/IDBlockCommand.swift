@@ -8,8 +8,8 @@ struct IDBlockCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "id-block", abstract: "ID blocks of SEV-SNP guests: your signature under what may be launched.",
         discussion: """
-            A policy that names the digest of the signing key, and a lowest guest_svn, takes every image that you sign: a new kernel
-            needs a new block, and no volume is bound again (docs/spec/id-block.md).
+            A policy that names the digest of the signing key, and a lowest guest_svn, takes every image that you sign: a new
+            kernel needs a new block, and no volume is bound again (docs/spec/id-block.md).
 
             Example:
               cvm-clevis id-block create --id-key id.pem --svn 2 \\

@@ -10,8 +10,8 @@ struct BuildSEVSecret: ParsableCommand {
         commandName: "build",
         abstract: "Make the packet that puts secrets into a guest, once its launch is the expected one.",
         discussion: """
-            The answer is a command for QEMU's monitor (QMP). With another launch than the expected one there is no answer. A packet
-            can be read by that guest's firmware only.
+            The answer is a command for QEMU's monitor (QMP). With another launch than the expected one there is no answer. A
+            packet can be read by that guest's firmware only.
 
             Example:
               cvm-clevis sev-secret build --session session --firmware-version 0.24.15 \\

@@ -8,9 +8,10 @@ struct SEVSession: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "session", abstract: "Begin a launch: make keys that only the firmware of one platform can read.",
         discussion: """
-            The platform's certificates are PDH, PEK, OCA and CEK, 2084 bytes each, in this order, in one file or several: as 'sevctl
-            export' writes them, or pdh and cert-chain of QEMU's query-sev-capabilities, with the CEK that AMD has signed in place
-            of the last. ASK and ARK are what you trust: get them from AMD yourself, for the processor's generation.
+            The platform's certificates are PDH, PEK, OCA and CEK, 2084 bytes each, in this order, in one file or several: as
+            'sevctl export' writes them, or pdh and cert-chain of QEMU's query-sev-capabilities, with the CEK that AMD has
+            signed in place of the last. ASK and ARK are what you trust: get them from AMD yourself, for the processor's
+            generation.
 
             Writes godh.b64 and session.b64, for QEMU's dh-cert-file and session-file, and tek.key and tik.key, which are yours.
 
