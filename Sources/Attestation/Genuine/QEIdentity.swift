@@ -21,12 +21,7 @@ package struct QEIdentity: Sendable {
     private static let step = "QE identity"
 
     package init(_ signed: SignedJSON) throws(EvidenceError) {
-        let json = try signed.json(Self.step)
-        do {
-            try self.init(json)
-        } catch {
-            throw EvidenceError(.malformed, step: Self.step, detail: "\(error)")
-        }
+        self = try signed.read(Self.step) { (json) throws(JSONError) in try Self(json) }
     }
 
     private init(_ json: JSON) throws(JSONError) {

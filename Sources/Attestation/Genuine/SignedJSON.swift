@@ -31,10 +31,10 @@ package struct SignedJSON {
         self.signature = bytes
     }
 
-    /// The body as JSON, through the strict parser.
-    func json(_ step: String) throws(EvidenceError) -> JSON {
-        do {
-            return try JSON(parsing: body, limit: Self.maximumSize)
+    /// What `read` makes of the body, which comes through the strict parser. Throws `.malformed`.
+    func read<Value>(_ step: String, _ read: (JSON) throws(JSONError) -> Value) throws(EvidenceError) -> Value {
+        do throws(JSONError) {
+            return try read(JSON(parsing: body, limit: Self.maximumSize))
         } catch {
             throw EvidenceError(.malformed, step: step, detail: "\(error)")
         }
