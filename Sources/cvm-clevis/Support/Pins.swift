@@ -26,16 +26,23 @@ enum Pins {
         PinSet.registry(
             tpm2: tpm2, trustTang: trustTang, finding: { Paths.externalPins.pin(named: $0) }
         ) { (json, platform) throws(JSONError) in
-            let (policy, coversInitrd) = try readPolicy(json, of: platform)
-            guard coversInitrd || allowingUnmeasuredBoot else {
-                throw JSONError(
-                    place: "covers",
-                    problem:
-                        "leaves the initrd unmeasured, so the host could boot its own; --danger-unmeasured-boot accepts that"
-                )
-            }
-            return policy
+            try policyToBind(json, of: platform, allowingUnmeasuredBoot: allowingUnmeasuredBoot)
         }
+    }
+
+    /// A policy as an envelope carries it. One that lets the host choose the initrd is refused unless allowed.
+    static func policyToBind(
+        _ json: JSON, of platform: Platform, allowingUnmeasuredBoot: Bool
+    ) throws(JSONError) -> JSON {
+        let (policy, coversInitrd) = try readPolicy(json, of: platform)
+        guard coversInitrd || allowingUnmeasuredBoot else {
+            throw JSONError(
+                place: "covers",
+                problem:
+                    "leaves the initrd unmeasured, so the host could boot its own; --danger-unmeasured-boot accepts that"
+            )
+        }
+        return policy
     }
 
     /// What a program that binds wants of a policy: its text as an envelope carries it, and what the host cannot choose.

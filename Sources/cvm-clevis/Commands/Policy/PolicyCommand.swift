@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Attestation
+import BrokerProtocol
 import PinKit
 
 struct PolicyCommand: ParsableCommand {
@@ -57,14 +58,16 @@ struct PolicyCommand: ParsableCommand {
 
         /// As a binding does.
         private func requireCoverage(_ policy: GuestPolicy) throws {
-            guard try Input.json(file)["covers"] != nil else {
-                throw Failure(
-                    "\(file): covers: is missing: say what the measurement covers, out of firmware, kernel, initrd, cmdline")
-            }
-            guard policy.covers.contains(.initrd) || dangerUnmeasuredBoot else {
-                throw Failure(
-                    "\(file): covers: leaves the initrd unmeasured, so the host could boot its own; --danger-unmeasured-boot accepts that"
-                )
+            let json = try Input.json(file)
+            let platform =
+                switch policy {
+                case .snp: Platform.snp
+                case .tdx: Platform.tdx
+                }
+            do throws(JSONError) {
+                _ = try Pins.policyToBind(json, of: platform, allowingUnmeasuredBoot: dangerUnmeasuredBoot)
+            } catch {
+                throw Failure("\(file): \(error)")
             }
         }
     }
