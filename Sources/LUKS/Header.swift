@@ -16,6 +16,8 @@ package struct Header: Sendable {
     /// Bytes of JSON that the metadata area holds, and those in use.
     package let jsonSize: Int
     package let jsonUsed: Int
+    /// Bytes up to the end of the region of keyslots.
+    let length: Int
 
     package struct Keyslot: Sendable {
         package let area: JSON
@@ -36,6 +38,7 @@ package struct Header: Sendable {
             self.tokens = try reader.numbered("tokens")
             self.keyslots = keyslots
             self.jsonSize = config.jsonSize
+            self.length = config.keyslotsRegion.upperBound
             try reader.finish()
         } catch {
             throw LUKSError(.refused, step: "header", detail: error.description)

@@ -46,6 +46,23 @@ package struct HeaderCopy: ~Copyable {
     }
 }
 
+extension HeaderCopy {
+    /// Puts the copy in place of the file at `path` in one step, mode 0600: both metadata areas and the key material at their
+    /// places, holes between them.
+    func publish(at path: String) throws(LUKSError) {
+        let ranges = [0..<2 * areaSize] + header.keyslots.values.map(\.range)
+        let draft = "\(path).new"
+        _ = unsafe unlink(draft)
+        let file = unsafe open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw LUKSError(.failed, place: draft, step: "write the copy", detail: reason(errno)) }
+        defer { close(file) }
+        for range in ranges { try memory.copy(range, to: file, at: draft) }
+        guard ftruncate(file, off_t(header.length)) == 0, unsafe rename(draft, path) == 0 else {
+            throw LUKSError(.failed, place: path, step: "write the copy", detail: reason(errno))
+        }
+    }
+}
+
 /// A file without a name, in memory.
 private final class MemoryFile: Sendable {
     private let descriptor: Int32
@@ -75,5 +92,13 @@ private final class MemoryFile: Sendable {
         guard count == bytes.count else {
             throw LUKSError(.failed, place: place, step: "copy the header", detail: reason(errno))
         }
+    }
+
+    /// Writes what is in `range` to the same place of `file`.
+    func copy(_ range: Range<Int>, to file: Int32, at path: String) throws(LUKSError) {
+        var bytes = [UInt8](repeating: 0, count: range.count)
+        guard unsafe pread(descriptor, &bytes, bytes.count, off_t(range.lowerBound)) == bytes.count,
+            unsafe pwrite(file, bytes, bytes.count, off_t(range.lowerBound)) == bytes.count
+        else { throw LUKSError(.failed, place: path, step: "write the copy", detail: reason(errno)) }
     }
 }

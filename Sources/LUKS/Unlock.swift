@@ -21,6 +21,12 @@ public struct UnlockRequest: Sendable {
     }
 }
 
+/// What became of one volume. With a success comes the passphrase that opened the keyslot.
+public enum UnlockOutcome: ~Copyable {
+    case opened(UnlockedVolume, SecretBytes)
+    case failed(LUKSError)
+}
+
 /// A volume that opened, and by which binding.
 public struct UnlockedVolume: Sendable, Equatable {
     public let volume: Volume
@@ -45,24 +51,33 @@ public struct Unlocker: Sendable {
     }
 
     public func unlock(_ request: UnlockRequest) throws(LUKSError) -> UnlockedVolume {
-        let attempt = Attempt(request, registry)
-        walk([attempt])
-        return try attempt.result().get()
+        try unlock([request])[0].get()
     }
 
     /// One result per request, in order. All policies are walked together: one report and one request serve all volumes.
     public func unlock(_ requests: [UnlockRequest]) -> [Result<UnlockedVolume, LUKSError>] {
-        let attempts = requests.map { Attempt($0, registry) }
-        walk(attempts)
-        return attempts.map { $0.result() }
+        var results = requests.map { _ in Result<UnlockedVolume, LUKSError>.failure(LUKSError(.failed)) }
+        unlock(requests) { index, outcome in
+            switch consume outcome {
+            case .opened(let volume, _): results[index] = .success(volume)
+            case .failed(let error): results[index] = .failure(error)
+            }
+        }
+        return results
     }
 
-    private func walk(_ attempts: [Attempt]) {
-        let asked = attempts.flatMap { attempt in attempt.candidates.map { (attempt, $0) } }
+    /// The same, and calls `settled` exactly once for each index of `requests`, as soon as it is known.
+    public func unlock(_ requests: [UnlockRequest], settled: (Int, consuming UnlockOutcome) -> Void) {
+        let attempts = requests.map { Attempt($0, registry) }
+        for (index, attempt) in attempts.enumerated() where attempt.candidates.isEmpty {
+            settled(index, .failed(attempt.failure))
+        }
+        let asked = attempts.enumerated().flatMap { index, attempt in attempt.candidates.map { (index, $0) } }
         guard !asked.isEmpty else { return }
-        PolicyWalk(registry: registry, deadline: deadline).recover(asked.map { $0.1.token.jwe }) { index, recovered in
-            let (attempt, candidate) = asked[index]
-            attempt.take(recovered, for: candidate)
+        PolicyWalk(registry: registry, deadline: deadline).recover(asked.map { $0.1.token.jwe }) { place, recovered in
+            let (index, candidate) = asked[place]
+            let attempt = attempts[index]
+            if let outcome = attempt.take(recovered, for: candidate) { settled(index, outcome) }
             return attempts.allSatisfy(\.isSettled) ? .stop : .proceed
         }
     }
@@ -82,7 +97,8 @@ private final class Attempt {
     private let opening: Opening?
     /// Seen from the volume, which the result names once.
     private var failures: [LUKSError]
-    private var opened: UnlockedVolume?
+    private var unanswered: Int
+    private var isOpen = false
 
     /// What cannot be held in an optional constant otherwise: a copy has one owner.
     private final class Opening {
@@ -101,9 +117,10 @@ private final class Attempt {
         } catch {
             (candidates, failures, opening) = ([], [error], nil)
         }
+        unanswered = candidates.count
     }
 
-    var isSettled: Bool { opened != nil || candidates.isEmpty }
+    var isSettled: Bool { isOpen || unanswered == 0 }
 
     private static func examine(
         _ header: Header, _ request: UnlockRequest, _ registry: PinRegistry
@@ -123,16 +140,19 @@ private final class Attempt {
         return (candidates, failures)
     }
 
-    func take(_ recovered: consuming Recovered, for candidate: Candidate) {
-        guard opened == nil, let opening else { return }
+    /// What became of the volume, once that is settled.
+    func take(_ recovered: consuming Recovered, for candidate: Candidate) -> UnlockOutcome? {
+        unanswered -= 1
+        guard !isOpen, let opening else { return nil }
         let place = "token \(candidate.number)"
         do {
             let passphrase = try recovered.get()
-            opened = try open(opening.copy, candidate, with: passphrase)
-            if opened == nil {
-                failures.append(
-                    LUKSError(.refused, place: place, step: "open", detail: "its secret does not open its keyslot any more"))
+            if let volume = try open(opening.copy, candidate, with: passphrase) {
+                isOpen = true
+                return .opened(volume, passphrase)
             }
+            failures.append(
+                LUKSError(.refused, place: place, step: "open", detail: "its secret does not open its keyslot any more"))
         } catch let error as PinError {
             failures.append(LUKSError(error).at(place))
         } catch let error as LUKSError {
@@ -140,6 +160,7 @@ private final class Attempt {
         } catch {
             failures.append(LUKSError(.failed, place: place))
         }
+        return unanswered == 0 ? .failed(failure) : nil
     }
 
     private func open(
@@ -160,16 +181,16 @@ private final class Attempt {
         return nil
     }
 
-    func result() -> Result<UnlockedVolume, LUKSError> {
-        if let opened { return .success(opened) }
+    /// Why it stays closed.
+    var failure: LUKSError {
         let path = request.volume.path
         guard let first = failures.first else {
-            return .failure(LUKSError(.notBound, place: path, detail: "it has no token of type clevis"))
+            return LUKSError(.notBound, place: path, detail: "it has no token of type clevis")
         }
-        guard failures.count > 1 else { return .failure(first.place.hasPrefix(path) ? first : first.at(path)) }
+        guard failures.count > 1 else { return first.place.hasPrefix(path) ? first : first.at(path) }
         // What may change by itself is worth another attempt, whatever else failed.
         let code = failures.contains { $0.code == .unavailable } ? .unavailable : first.code
         let reasons = failures.map(\.description).joined(separator: "; ")
-        return .failure(LUKSError(code, place: path, step: "no binding opens it", detail: reasons))
+        return LUKSError(code, place: path, step: "no binding opens it", detail: reasons)
     }
 }
