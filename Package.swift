@@ -34,6 +34,7 @@ let package = Package(
         .systemLibrary(name: "CFUSE", path: "Sources/CLibs/CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         // Without pkgConfig, whose -l flags would link what is to be opened at run time.
         .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CBoot", path: "Sources/CLibs/CBoot"),
         .systemLibrary(name: "CSpawn", path: "Sources/CLibs/CSpawn"),
         .systemLibrary(name: "CTSS2", path: "Sources/CLibs/CTSS2", providers: [.apt(["libtss2-dev"])]),
 
@@ -47,6 +48,8 @@ let package = Package(
         .target(name: "BrokerProtocol", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "HTTPClient", dependencies: ["PinKit", "CCurl"], swiftSettings: strict),
         .target(name: "LUKS", dependencies: ["PinKit", "CCryptsetup"], swiftSettings: strict),
+        // What systemd and libcryptsetup ask at boot, and whom to answer.
+        .target(name: "BootFronts", dependencies: ["CBoot", "FileIO", "LUKS", "PinKit"], swiftSettings: strict),
 
         // Pins: a target each, so that the build checks who may import what.
         .target(
@@ -86,7 +89,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(
-            name: "cvm-clevis-unlock", dependencies: ["FileIO", "LUKS", "PinKit", "PinSet"], swiftSettings: strict,
+            name: "cvm-clevis-unlock", dependencies: ["BootFronts", "CBoot", "FileIO", "LUKS", "PinKit", "PinSet"],
+            swiftSettings: strict,
             // Every run needs it, and who builds an initrd sees it among what the program needs.
             linkerSettings: [.linkedLibrary("cryptsetup")]),
 
@@ -167,6 +171,7 @@ let package = Package(
         .testTarget(
             name: "LUKSTests", dependencies: ["FileIO", "LUKS", "NullPin", "PinKit", "SSSPin", "luks-bind-crash"],
             swiftSettings: strict),
+        .testTarget(name: "BootFrontsTests", dependencies: ["BootFronts", "LUKS", "PinKit"], swiftSettings: strict),
         .testTarget(
             name: "SSSPinTests", dependencies: ["MemoryScan", "NullPin", "PinKit", "SSSPin"], swiftSettings: strict),
         .testTarget(

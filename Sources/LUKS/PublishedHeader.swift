@@ -5,8 +5,8 @@ public import PinKit
 extension Volume {
     /// Copies the header, validates the copy and its bindings, and writes it to `path`, whose directory exists.
     ///
-    /// Throws what ``Unlocker`` would before it asks any pin; then nothing is written. With `evenUnbound` a header whose bindings
-    /// alone were refused is written, for a passphrase that somebody types, and the refusal returned.
+    /// Throws what ``Unlocker`` would before it asks any pin; then nothing is written. With `evenUnbound` a header whose
+    /// bindings alone were refused is written, for a passphrase that somebody types, and the refusal returned.
     public func publishHeader(
         to path: String, trust: VolumeTrust, registry: PinRegistry, evenUnbound: Bool = false
     ) throws(LUKSError) -> LUKSError? {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
+let inherited = Inherited()
 // Libraries listen to variables that nobody measured: libcurl would log TLS keys, libcrypto would load a configuration.
 clearenv()
 // A reader that goes away ends a write with EPIPE instead of ending the program.
@@ -15,5 +16,5 @@ case .wrong(let problem):
     exit(2)
 case .run(let arguments):
     // Nothing is buffered, and what libraries free when a program exits the kernel takes back anyway.
-    _exit(UnlockRun(arguments).run() ? 0 : 1)
+    _exit(arguments.run(inherited))
 }

@@ -40,7 +40,7 @@ fails() {
 guest() { cvm-tee-sim run --tee snp "$@"; }
 tdx_guest() { cvm-tee-sim run --tee tdx "$@"; }
 
-[ $# -gt 0 ] || set -- cases drop-in tpm change sev
+[ $# -gt 0 ] || set -- cases drop-in tpm change fronts sev
 for cases in "$@"; do
     # shellcheck source=/dev/null
     . "Tests/EndToEnd/$cases.sh"
