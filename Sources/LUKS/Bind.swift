@@ -15,6 +15,8 @@ public struct NewBinding: Sendable {
     public let config: JSONObject?
     /// Whether the owner signs the binding too, and not only what its pins seal.
     public let isSealed: Bool
+    /// What the guest's boot configuration allows, where it is known: another policy is not bound.
+    public let demands: VolumeTrust?
 
     /// Where keyslot and token go; nil for the first that is free. A place that is taken is never overwritten.
     public struct Placement: Sendable {
@@ -50,7 +52,7 @@ public struct NewBinding: Sendable {
     public init(
         encryptor: any Encryptor, binding: Binding, name: String, instance: String? = nil,
         check: Check = .opensIfPossible(seconds: 10), placement: Placement = Placement(), config: JSONObject? = nil,
-        isSealed: Bool = true
+        isSealed: Bool = true, demands: VolumeTrust? = nil
     ) {
         self.encryptor = encryptor
         self.binding = binding
@@ -60,6 +62,7 @@ public struct NewBinding: Sendable {
         self.placement = placement
         self.config = config
         self.isSealed = isSealed
+        self.demands = demands
     }
 
     /// Who seals the binding.
@@ -136,6 +139,11 @@ extension Volume {
         let volumeKey = try open(copy.device())
         let secret = try Volume.makePassphrase()
         let (token, wasOpened) = try seal(secret, new)
+        do throws(LUKSError) {
+            try new.demands?.checkPolicy(token.jwe, registry: new.binding.registry)
+        } catch {
+            throw error.at(path)
+        }
         try requireRoom(for: token, in: copy.header, beside: room)
         let change = Change(secret: secret, volumeKey: volumeKey, owner: new.owner, place: path)
         return Prepared(change: change, token: token, wasOpened: wasOpened)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import PinKit
+public import PinKit
 
 /// In which modes a volume's pins may be asked, and by which selectors: `modes` of `boot.json` (docs/spec/boot-config.md).
 /// Nothing on the disk may choose them.
@@ -11,6 +11,15 @@ public struct PinModes: Sendable, Equatable {
     private let allowed: JSONObject
 
     public init() { allowed = [:] }
+
+    /// By pin, a list of objects with a `mode`; `.malformed` for anything else.
+    public init(_ allowed: JSONObject) throws(LUKSError) {
+        do throws(JSONError) {
+            try self.init(.object(allowed), at: "modes")
+        } catch {
+            throw LUKSError(.malformed, step: "boot configuration", detail: error.description)
+        }
+    }
 
     /// Throws for anything but lists of objects.
     init(_ json: JSON, at place: String) throws(JSONError) {

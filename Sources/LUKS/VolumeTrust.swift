@@ -42,8 +42,13 @@ public struct VolumeTrust: Sendable, Equatable {
                 .refused, step: "boot configuration", detail: "the binding is for volume \(shown(seal.name)), not \(name)")
         }
         try checkKeyslots(token, header)
+        try checkPolicy(token.jwe, registry: registry)
+    }
+
+    /// Whether the pins of a message, and the modes in which they are to be asked, are among those allowed.
+    func checkPolicy(_ message: JWE, registry: PinRegistry) throws(LUKSError) {
         guard let allowed = pins else { return }
-        let policy = try PolicyOutline(of: token.jwe, registry: registry)
+        let policy = try PolicyOutline(of: message, registry: registry)
         for pin in policy.pins where !allowed.contains(pin) {
             throw LUKSError(
                 .refused, step: "boot configuration",

@@ -91,6 +91,21 @@ reject "a policy that leaves the initrd unmeasured" 'initrd' \
 reject "a pin that the guest's boot.json does not allow" 'does not allow' cvm-clevis luks bind -d "$disk" -k "$passphrase" \
     --boot-config "$work/attested-only.json" -p null -c '{}'
 
+uuid=$(cryptsetup luksUUID "$disk")
+expect "a boot.json is written for a volume that is not bound yet" cvm-clevis boot-config create --uuid "$uuid" \
+    --pin snp-attest --mode 'snp-attest={"mode":"derived","guest_svn":4}' --output "$work/derived-only.json"
+reject "a mode that the guest's boot.json does not allow" 'not to be asked in the mode' cvm-clevis luks bind -d "$disk" \
+    -k "$passphrase" --boot-config "$work/derived-only.json" -p snp-attest
+reject "a volume that the guest's boot.json does not name" 'names no volume with UUID' cvm-clevis luks bind -d "$full" \
+    -k "$passphrase" --boot-config "$work/boot.json" -p snp-attest
+reject "another name than the guest's boot.json has" 'calls this volume root, not data' cvm-clevis luks bind -d "$disk" \
+    -k "$passphrase" --boot-config "$work/boot.json" --name data -p snp-attest
+cp "$work/boot.json" "$work/two.json"
+expect "a second volume joins a boot.json" cvm-clevis boot-config create --uuid 0d6bf2a0-6a53-4b4f-9d0a-0f1b5c2f9e11 \
+    --name data --pin snp-attest --keep --output "$work/two.json"
+expect "and the first one stays" sh -c "grep -q '$uuid' '$work/two.json' && grep -q 0d6bf2a0- '$work/two.json'"
+expect "a UUID alone does not say which pins to allow" sh -c "cvm-clevis boot-config create --uuid '$uuid' 2>&1 | grep -q 'takes --pin'"
+
 one_vm=$(python3 -c 'import json,sys; p=json.load(open(sys.argv[1])); p["host_data"]="A"*42+"E"; print(json.dumps({"policy":p}))' "$work/policy.json")
 make_image "$work/one.img" "$passphrase" >/dev/null
 expect "a policy for one VM is bound" cvm-clevis luks bind -d "$work/one.img" -k "$passphrase" -p snp-attest -c "$one_vm"

@@ -43,6 +43,35 @@ import Testing
         #expect(try bind(.opensIfPossible(seconds: 5)).wasOpened == false)
     }
 
+    @Test(arguments: [
+        (["recording"], "pin null is not among those allowed: recording"),
+        (["null"], "pin null is not to be asked in the mode, or by the selectors, of this binding"),
+    ])
+    func `what the guest's boot configuration refuses is not bound`(pins: [String], reason: String) throws {
+        let image = try DiskImage()
+        let before = try image.digest()
+        let new = try owner.newBinding()
+        let words = refusal {
+            let demanding = NewBinding(
+                encryptor: ModedEncryptor(), binding: new.binding, name: "root", check: .skipped,
+                demands: VolumeTrust(owner: owner.key.publicKey, pins: pins))
+            _ = try image.volume.bind(demanding, passphrase: SecretBytes(DiskImage.password))
+        }
+        #expect(words.hasSuffix(reason), "\(words)")
+        #expect(try image.digest() == before)
+    }
+
+    @Test func `what it allows is bound, and opens`() throws {
+        let image = try DiskImage()
+        let new = try owner.newBinding()
+        let trust = VolumeTrust(
+            owner: owner.key.publicKey, pins: ["null"], modes: try ModedEncryptor.modes)
+        let allowed = NewBinding(
+            encryptor: ModedEncryptor(), binding: new.binding, name: "root", check: .skipped, demands: trust)
+        _ = try image.volume.bind(allowed, passphrase: SecretBytes(DiskImage.password))
+        #expect(try owner.unlock(image, trust: trust).keyslot == 1)
+    }
+
     private func place(_ image: DiskImage, keyslot: Int? = nil, token: Int? = nil) throws -> BoundVolume {
         let new = try owner.newBinding()
         let placed = NewBinding(
@@ -190,5 +219,22 @@ extension BindTests {
         #expect(listed.map(\.standing) == [.unreadable])
         try image.volume.unbind(.keyslot(1))
         #expect(try image.metadata()["tokens"] == [:])
+    }
+}
+
+/// Of a null pin that has modes.
+private struct ModedEncryptor: Encryptor {
+    /// As its messages are to be asked: the key counts as a selector.
+    private static let jwk: JSON = ["alg": "A256GCM", "k": .string(Base64URL.encode(pattern)), "kty": "oct"]
+    private static let pattern = [UInt8](repeating: 7, count: 32)
+
+    static var modes: PinModes {
+        get throws(LUKSError) { try PinModes(["null": [["jwk": jwk, "mode": "special"]]]) }
+    }
+
+    func encrypt(_ secret: borrowing SecretBytes) throws(PinError) -> JWE {
+        try JWE.encrypt(
+            secret, contentKey: SecretBytes(copyingPublic: Self.pattern),
+            header: ["clevis": ["pin": "null", "null": ["jwk": Self.jwk, "mode": "special"]]])
     }
 }

@@ -14,19 +14,33 @@ struct BootConfigCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write the boot.json for a volume: its UUID, your public key, the pins of its bindings.",
             discussion: """
-                Make it before the initrd, and put it there as /etc/cvm-clevis/boot.json.
+                Make it before the initrd, and put it there as /etc/cvm-clevis/boot.json. A volume that is not bound yet takes --pin;
+                bind it then with luks bind --boot-config, which binds nothing that this file would refuse.
 
-                Example:
+                Examples:
                   cvm-clevis boot-config create -d disk.img --name root --output boot.json
+                  cvm-clevis boot-config create -d data.img --name data --output boot.json --keep
+                  cvm-clevis boot-config create --uuid 0d6bf2a0-6a53-4b4f-9d0a-0f1b5c2f9e11 --pin snp-attest
                 """)
 
-        @OptionGroup var options: VolumeOptions
+        @Option(name: [.short, .customLong("device")], help: "The LUKS2 volume: a block device or an image file.")
+        var device: String?
+
+        @Option(help: "The volume's LUKS UUID, in place of -d, where it is not at hand; takes --pin.")
+        var uuid: String?
 
         @Option(help: "The volume's name: as in the binding, and below /dev/mapper.")
         var name = "root"
 
         @Option(name: .customLong("pin"), help: "Allow this pin; may be given again (default: those of your bindings).")
         var pins: [String] = []
+
+        @Option(
+            name: .customLong("mode"),
+            help: ArgumentHelp(
+                "Ask a pin in this mode, with these selectors; may be given again (default: those of your bindings).",
+                valueName: "pin={…}"))
+        var modes: [String] = []
 
         @Option(help: "What happens when the volume stays closed: poweroff, prompt or shell.")
         var onFailure = BootConfig.OnFailure.poweroff.rawValue
@@ -37,9 +51,19 @@ struct BootConfigCommand: ParsableCommand {
         @Option(name: .shortAndLong, help: "The file to write (default: standard output).")
         var output: String?
 
+        @Flag(help: "Keep the other volumes that the file names; an entry with this name or UUID is replaced.")
+        var keep = false
+
         func validate() throws {
             guard BootConfig.OnFailure(rawValue: onFailure) != nil else {
                 throw ValidationError("--on-failure must be poweroff, prompt or shell")
+            }
+            guard (device == nil) != (uuid == nil) else { throw ValidationError("name the volume by -d or by --uuid") }
+            guard uuid == nil || !pins.isEmpty else {
+                throw ValidationError("--uuid takes --pin: its bindings are not seen")
+            }
+            guard !keep || output != nil else {
+                throw ValidationError("--keep takes --output, the file whose volumes stay")
             }
         }
 
@@ -50,10 +74,10 @@ struct BootConfigCommand: ParsableCommand {
             }
             let policies = try policies(defaults)
             let volume = try BootConfig.Volume(
-                name: name, uuid: options.volume.uuid(), owner: owner, pins: pinsToAllow(policies),
-                modes: PinModes(of: policies), unsigned: allowUnsigned,
+                name: name, uuid: uuid ?? device.map { try Volume($0).uuid() } ?? "", owner: owner,
+                pins: pinsToAllow(policies), modes: modesToAllow(policies), unsigned: allowUnsigned,
                 onFailure: BootConfig.OnFailure(rawValue: onFailure) ?? .poweroff)
-            let text = try BootConfig(volumes: [volume]).json.pretty
+            let text = try BootConfig(volumes: others(than: volume) + [volume]).json.pretty
             guard let output else { return Console.answer(text) }
             try FileIO.replace(output, Array("\(text)\n".utf8))
             Console.say("\(output): \(name) trusts \(owner.thumbprint) with \(volume.pins.joined(separator: ", "))")
@@ -61,7 +85,27 @@ struct BootConfigCommand: ParsableCommand {
 
         /// Of the owner's bindings for this volume.
         private func policies(_ defaults: Defaults) throws -> [PolicyOutline] {
-            try options.bindings(defaults).filter { $0.standing == .verified && $0.seal?.name == name }.compactMap(\.policy)
+            guard let device else { return [] }
+            return try Volume(device).bindings(registry: Pins.registry, owner: defaults.owner()?.publicKey)
+                .filter { $0.standing == .verified && $0.seal?.name == name }.compactMap(\.policy)
+        }
+
+        /// What stays of the file.
+        private func others(than volume: BootConfig.Volume) throws -> [BootConfig.Volume] {
+            guard keep, let output, FileIO.exists(output) else { return [] }
+            return try BootConfigFile(output).configuration.volumes
+                .filter { $0.name != volume.name && $0.uuid != volume.uuid }
+        }
+
+        private func modesToAllow(_ policies: [PolicyOutline]) throws -> PinModes {
+            guard !modes.isEmpty else { return PinModes(of: policies) }
+            var listed: JSONObject = [:]
+            for text in modes {
+                let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+                guard parts.count == 2 else { throw Failure("--mode \(text): expected PIN={\"mode\":…}") }
+                listed[parts[0]] = try .array((listed[parts[0]]?.array ?? []) + [Input.configuration(parts[1])])
+            }
+            return try PinModes(listed)
         }
 
         private func pinsToAllow(_ policies: [PolicyOutline]) throws -> [String] {
@@ -69,7 +113,7 @@ struct BootConfigCommand: ParsableCommand {
             let found = Set(policies.flatMap(\.pins)).sorted()
             guard !found.isEmpty else {
                 throw Failure(
-                    "\(options.device) has no binding of yours for \(name), so it is not known which pins to allow",
+                    "\(device ?? "it") has no binding of yours for \(name), so it is not known which pins to allow",
                     hint: "bind it first, or name them with --pin")
             }
             return found

@@ -13,6 +13,7 @@ struct Bind: ParsableCommand {
             Examples:
               cvm-clevis luks bind -d disk.img -p snp-attest
               cvm-clevis luks bind -d disk.img -p sss -c @threshold.json
+              cvm-clevis luks bind -d disk.img -p snp-attest --boot-config boot.json
             """)
 
     @OptionGroup var options: VolumeOptions
@@ -45,7 +46,7 @@ struct Bind: ParsableCommand {
     @Option(help: "The volume's name in the guest's boot.json.")
     var name = "root"
 
-    @Option(help: "The guest's boot.json, which must accept this binding.")
+    @Option(help: "The guest's boot.json: nothing is bound that it would refuse (UUID, name, owner, pins, modes).")
     var bootConfig: String?
 
     @Flag(name: .short, help: ArgumentHelp("Taken for clevis' sake: there is nothing to ask.", visibility: .hidden))
@@ -78,13 +79,12 @@ struct Bind: ParsableCommand {
         let encryptor = try Pins.encryptor(named: pinName, for: configuration, in: binding)
         let uuid = try options.volume.uuid()
         let parts = ConfiguredPin.all(pinName, configuration, binding)
-        if let bootConfig {
-            let pins = Set(parts.map(\.pin))
-            try BootConfigFile(bootConfig).volume(uuid: uuid).requireAcceptance(of: binding, name, pins, bootConfig)
-        }
+        let volume = try bootConfig.map { try BootConfigFile($0).volume(uuid: uuid) }
+        try volume?.requireAcceptance(of: binding, name, Set(parts.map(\.pin)), bootConfig ?? "")
         let new = NewBinding(
             encryptor: encryptor, binding: binding, name: name, instance: Bind.instance(parts),
-            placement: NewBinding.Placement(keyslot: slot, token: token), config: KeptConfiguration(of: parts).json)
+            placement: NewBinding.Placement(keyslot: slot, token: token), config: KeptConfiguration(of: parts).json,
+            demands: volume?.trust)
         let bound = try bind(new, uuid)
         if binding.owner != nil { try Ledger(defaults).remember(bound, in: options.volume) }
         report(bound, pinName, binding)
