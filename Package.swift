@@ -205,7 +205,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "BrokerTests",
-            dependencies: ["Attestation", "Broker", "BrokerProtocol", "PinKit", "TEESimulator", "cvm-clevis-broker"],
+            dependencies: [
+                "Attestation", "Broker", "BrokerProtocol", "COpenSSL", "EvidenceVectors", "FileIO", "PinKit", "TEESimulator",
+                "cvm-clevis-broker",
+            ],
             swiftSettings: strict),
     ]
 )

@@ -1,30 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 public import PinKit
 
-/// `POST /kbs/v0/auth`: asks for a nonce (KBS attestation protocol 0.4.0).
+/// The versions of the KBS attestation protocol that clients in the field speak. Each Trustee release takes one of them only.
+public enum KBSVersion: String, Sendable, CaseIterable {
+    /// Trustee 0.10 and 0.11: answers are encrypted with RSA1_5, in a form of their own.
+    case v0_1_1 = "0.1.1"
+    /// Trustee 0.12 and 0.13.
+    case v0_2_0 = "0.2.0"
+    /// From Trustee 0.14 on, and our own `unseal`.
+    case v0_4_0 = "0.4.0"
+}
+
+/// `POST /kbs/v0/auth`: asks for a nonce.
 public struct AuthRequest: Message, Equatable {
     public static let maximumLength = 4 << 10
-    /// The protocol version that these messages speak.
-    public static let version = "0.4.0"
 
     public let tee: Platform
+    public let version: KBSVersion
 
-    public init(tee: Platform) { self.tee = tee }
+    public init(tee: Platform, version: KBSVersion = .v0_4_0) {
+        self.tee = tee
+        self.version = version
+    }
 
     /// `extra-params` may say anything: it is there for platforms that have to agree on a hash.
     public init(_ json: JSON) throws(JSONError) {
         var reader = try JSONReader(json)
-        let version = try reader.string("version")
-        guard version == AuthRequest.version else {
-            throw reader.error(at: "version", "must be \(AuthRequest.version)")
+        guard let version = KBSVersion(rawValue: try reader.string("version")) else {
+            let known = KBSVersion.allCases.map(\.rawValue).joined(separator: ", ")
+            throw reader.error(at: "version", "must be one of \(known)")
         }
+        self.version = version
         tee = try Platform(tee: try reader.string("tee"), at: "tee")
         _ = reader.optional("extra-params")
         try reader.finish()
     }
 
     public var json: JSON {
-        ["version": .string(AuthRequest.version), "tee": .string(tee.rawValue), "extra-params": [:]]
+        ["version": .string(version.rawValue), "tee": .string(tee.rawValue), "extra-params": [:]]
     }
 }
 
@@ -70,6 +83,10 @@ public struct KBSError: Message, Equatable {
         /// The nonce is not ours, too old, or used. A new handshake may succeed.
         public static let nonceRefused = Variant(name: "NonceRefused", status: 401)
         public static let evidenceRefused = Variant(name: "EvidenceRefused", status: 403)
+        /// No session, or one that is over: a new handshake may succeed.
+        public static let unauthenticated = Variant(name: "Unauthenticated", status: 401)
+        /// What the guest is does not meet the policy of what it asks for.
+        public static let policyDeny = Variant(name: "PolicyDeny", status: 403)
         public static let notFound = Variant(name: "NotFound", status: 404)
         public static let bodyTooLarge = Variant(name: "BodyTooLarge", status: 413)
         public static let unavailable = Variant(name: "Unavailable", status: 503)

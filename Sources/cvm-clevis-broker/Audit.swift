@@ -31,6 +31,7 @@ struct Audit: ParsableCommand {
         var words = [timestamp(entry.at), entry.verdict.decision.rawValue]
         if entry.simulated { words.append("SIMULATED") }
         if let binding = entry.binding { words.append("binding \(binding)") }
+        if let resource = entry.resource { words.append("resource \(resource)") }
         if let owner = entry.owner { words.append("owner \(owner)") }
         if let chip = entry.chip { words.append("chip \(chip.prefix(11))…") }
         words.append("from \(entry.remote)")

@@ -23,7 +23,9 @@ struct Program: AsyncParsableCommand {
               cvm-clevis-broker serve /srv/broker --listen 0.0.0.0:8443
             """,
         version: programVersion,
-        subcommands: [Init.self, OwnerCommand.self, RefValues.self, Revoke.self, Audit.self, Serve.self])
+        subcommands: [
+            Init.self, OwnerCommand.self, RefValues.self, ResourceCommand.self, Revoke.self, Audit.self, Serve.self,
+        ])
 
     static func main() async {
         do {

@@ -62,7 +62,13 @@ import Testing
             ("unseal", "{}", "400", "MalformedRequest"),
             ("unseal", String(repeating: " ", count: 800 << 10), "413", "BodyTooLarge"),
             ("unseal", nil, "404", "NotFound"),
-            ("attest", "{}", "404", "NotFound"),
+            ("attest", "{}", "401", "Unauthenticated"),
+            ("attest", String(repeating: " ", count: 800 << 10), "413", "BodyTooLarge"),
+            ("attest", nil, "404", "NotFound"),
+            ("resource/default/disk/root", nil, "401", "Unauthenticated"),
+            ("resource/default/disk", nil, "404", "NotFound"),
+            ("resource/default/disk/root", "{}", "404", "NotFound"),
+            ("plugin/a/b", nil, "404", "NotFound"),
         ]
         for (path, body, status, name) in cases {
             let answer = try curl("\(broker.url)/kbs/v0/\(path)", body: body)
@@ -133,6 +139,74 @@ import Testing
         #expect(audit.output.contains("refused") && audit.output.contains("the evidence is not genuine"))
     }
 
+    // MARK: - The KBS protocol
+
+    @Test func `a KBS client gets its resource, the way it goes about it`() throws {
+        try SimulatedGuest.writeTrust(to: scratch.path + "/trust")
+        try store("a key of somebody's", at: "default/disk/root")
+        let broker = try ServingBroker(directory: directory, ["--trust-simulator", scratch.path + "/trust"])
+        let resource = broker.url + "/kbs/v0/resource/default/disk/root"
+        let jar = ["-b", scratch.path + "/jar", "-c", scratch.path + "/jar"]
+        #expect(try curl(resource, jar).status == "401")
+
+        let auth = try curl(
+            broker.url + "/kbs/v0/auth", jar,
+            body: #"{"version":"0.4.0","tee":"snp","extra-params":{"supported-hash-algorithms":["sha384"]}}"#)
+        let guest = try KBSGuest(stage: Stage())
+        let message = try guest.message(Challenge(body: Array(auth.body.utf8)).nonce)
+        let attest = try curl(broker.url + "/kbs/v0/attest", jar, body: String(decoding: message, as: UTF8.self))
+        #expect(attest.status == "200", "\(attest.body)")
+        let token = try (JSON(parsing: attest.body)["token"]?.string).orThrow("a token")
+
+        for credential in [jar, ["-H", "Authorization: Bearer \(token)"]] {
+            let answer = try curl(resource, credential)
+            #expect(answer.status == "200", "\(answer.body)")
+            let message = try JWE(flattened: JSON(parsing: answer.body))
+            let content = SecretBytes(copyingPublic: Array("a key of somebody's".utf8))
+            #expect(try message.open(with: guest.stage.guest).equals(content))
+        }
+        #expect(try curl(broker.url + "/kbs/v0/resource/default/disk/none", jar).status == "404")
+        let audit = try BrokerProcess.run(["audit", directory, "--owner", "alice", "--last", "1", "--json"])
+        #expect(try JSON(parsing: audit.output)["resource"] == "default/disk/root")
+    }
+
+    private func store(_ content: String, at path: String, _ command: String = "set") throws {
+        let owner = try SigningKey.generate().publicKey
+        _ = try BrokerProcess.run(["owner", "add", directory, "alice", "-"], input: owner.jwk.canonical)
+        let policy = scratch.path + "/policy.json"
+        try Stage.policy.canonical.write(toFile: policy, atomically: false, encoding: .utf8)
+        let file = command == "set" ? ["-"] : []
+        let stored = try BrokerProcess.run(
+            ["resource", command, directory, path] + file + ["--owner", "alice", "--policy", policy], input: content)
+        try #require(stored.status == 0, "\(stored.errors)")
+    }
+
+    @Test func `resources go in, are listed without their content, and go`() throws {
+        try store("very secret", at: "default/disk/root")
+        try store("", at: "default/7c9f/root", "new-key")
+        let list = try BrokerProcess.run(["resource", "list", directory, "--owner", "alice"]).output
+        #expect(list.contains("default/disk/root  11  ") && list.contains("default/7c9f/root  59  "))
+        #expect(list.contains("alice"))
+        let info = try BrokerProcess.run(["resource", "get-info", directory, "default/disk/root", "--json"])
+        #expect(try JSON(parsing: info.output)["policy"]?["snp"] == Stage.policy)
+        #expect(!info.output.contains("very secret"))
+        #expect(try scratch.mode(of: "broker/resource.key") == 0o600)
+        #expect(try BrokerProcess.run(["resource", "remove", directory, "default/disk/root"]).status == 0)
+        let gone = try BrokerProcess.run(["resource", "get-info", directory, "default/disk/root"])
+        #expect(gone.status == 1 && gone.errors.contains("there is no resource default/disk/root"))
+    }
+
+    @Test func `a directory of an older version gets the keys that it lacks`() throws {
+        for name in ["session.key", "token.pem", "resource.key"] {
+            try FileManager.default.removeItem(atPath: "\(directory)/\(name)")
+        }
+        let broker = try ServingBroker(directory: directory)
+        #expect(broker.stop() == 0)
+        for name in ["session.key", "token.pem", "resource.key"] {
+            #expect(try scratch.mode(of: "broker/\(name)") == 0o600)
+        }
+    }
+
     // MARK: - Commands
 
     @Test func `without TLS only this machine is served`() throws {
@@ -184,7 +258,9 @@ import Testing
     @Test(arguments: [
         [], ["init"], ["owner"], ["owner", "add"], ["owner", "list"], ["owner", "remove"], ["owner", "not-before"],
         ["revoke"],
-        ["revoke", "binding"], ["revoke", "chip"], ["revoke", "list"], ["audit"], ["serve"],
+        ["revoke", "binding"], ["revoke", "chip"], ["revoke", "list"], ["audit"], ["serve"], ["resource"],
+        ["resource", "set"], ["resource", "new-key"], ["resource", "get-info"], ["resource", "list"],
+        ["resource", "remove"],
     ])
     func `every command explains itself with an example`(command: [String]) throws {
         let output = try BrokerProcess.run(command + ["--help"])

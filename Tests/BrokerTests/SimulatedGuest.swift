@@ -40,7 +40,7 @@ struct SimulatedGuest {
         }
     }
 
-    private func evidence(of tee: SimulatedTEE, over data: [UInt8], _ flipping: [Int]) throws -> JSON {
+    func evidence(of tee: SimulatedTEE, over data: [UInt8], _ flipping: [Int] = []) throws -> JSON {
         switch tee {
         case .snp(let settings):
             let chip = try SimulatedSNP(settings)

@@ -11,8 +11,13 @@ final class Stage {
     let broker: AgreementKey
     let store: Store
     let owner: SigningKey
+    let token: SigningKey
+    let resources: Sealer
     let guest: AgreementKey
     let unsealer: Unsealer
+    private let keys: BrokerKeys
+    private let check: EvidenceCheck
+    private let floors: MinimumTCB
     let now = systemSeconds()
     let remote = "192.0.2.7"
     /// What an envelope of the stage protects; distinct enough to be searched for.
@@ -26,19 +31,26 @@ final class Stage {
         broker = try AgreementKey.generate()
         store = try Store(at: scratch.path + "/broker.sqlite")
         owner = try SigningKey.generate()
+        token = try SigningKey.generate()
+        resources = try Sealer(key: .random(count: 32))
         guest = try AgreementKey.generate()
         try store.enrol("alice", owner.publicKey, at: now)
         let trust = scratch.path + "/trust"
         try SimulatedGuest.writeTrust(to: trust)
         let lists = revocations.indices.map { "\(trust)/list\($0).crl" }
         for (path, list) in zip(lists, revocations) { try Data(list).write(to: URL(fileURLWithPath: path)) }
-        unsealer = Unsealer(
-            keys: BrokerKeys(envelope: broker, nonces: try SecretBytesBox().sealer()),
-            evidence: try EvidenceCheck(
-                simulatorTrust: trustsSimulator ? trust : nil,
-                collateral: trustsSimulator && hasCollateral ? [trust + "/collateral"] : [], revocationLists: lists),
-            floors: try MinimumTCB(floors), store: store)
+        keys = BrokerKeys(
+            envelope: broker, nonces: try SecretBytesBox().sealer(), sessions: try Sealer(key: .random(count: 32)),
+            tokens: token, resources: resources)
+        check = try EvidenceCheck(
+            simulatorTrust: trustsSimulator ? trust : nil,
+            collateral: trustsSimulator && hasCollateral ? [trust + "/collateral"] : [], revocationLists: lists)
+        self.floors = try MinimumTCB(floors)
+        unsealer = Unsealer(keys: keys, evidence: check, floors: self.floors, store: store)
     }
+
+    /// Another broker with the same keys and the same store.
+    func replica() -> Unsealer { Unsealer(keys: keys, evidence: check, floors: floors, store: store) }
 
     /// What a default simulated guest fulfils.
     static let policy: JSON = policy(measurement: SNPSettings.defaultMeasurement)

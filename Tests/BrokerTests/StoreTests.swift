@@ -110,7 +110,8 @@ import Testing
         try store.enrol("alice", key, at: 1000)
         let tables = try store.schema()
         #expect(try Store(at: directory.path + "/broker.sqlite").schema() == tables)
-        #expect(tables == ["audit", "grdb_migrations", "owner", "reference_set", "revocation", "sqlite_sequence"])
+        #expect(
+            tables == ["audit", "grdb_migrations", "owner", "reference_set", "resource", "revocation", "sqlite_sequence"])
     }
 
     @Test func `a file from a newer version is refused`() throws {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 public import TEE
 
-/// A quote whose origin is proven: only ``TDXVerifier`` makes one. Whether it is the guest somebody wants, and whether its
+/// What a quote says whose origin is proven: only ``TDXVerifier`` makes one. Whether it is the guest somebody wants, and whether its
 /// platform is good enough, a ``TDXPolicy`` says.
 public struct GenuineTDX: Sendable {
-    public let quote: TDXQuote
+    public let report: TDReport
     /// The log whose events give the RTMRs of the quote; nil where none was given.
     public let eventLog: EventLog?
 
@@ -53,8 +53,6 @@ public struct GenuineTDX: Sendable {
         }
     }
 
-    public var report: TDReport { quote.report }
-
     /// Assesses `quote`, whose signatures hold, by `collateral`.
     init(
         _ quote: TDXQuote, _ endorsement: PCKEndorsement, _ collateral: VerifiedCollateral, eventLog: EventLog?
@@ -67,7 +65,7 @@ public struct GenuineTDX: Sendable {
         guard tcbStatus != .revoked else {
             throw EvidenceError(.refused, step: "TCB", detail: "Intel has revoked platform, module or quoting enclave")
         }
-        self.quote = quote
+        self.report = quote.report
         self.eventLog = eventLog
         self.ppid = endorsement.identity.ppid
         self.fmspc = endorsement.identity.fmspc

@@ -31,6 +31,7 @@ struct DecisionLog: Sendable {
         var metadata: Logger.Metadata = ["remote": "\(entry.remote)"]
         metadata["owner"] = entry.owner.map { "\($0)" }
         metadata["binding"] = entry.binding.map { "\($0)" }
+        metadata["resource"] = entry.resource.map { "\($0)" }
         metadata["chip"] = entry.chip.map { "\($0)" }
         if entry.simulated { metadata["simulated"] = "true" }
         if !verdict.explained.isEmpty { metadata["reason"] = "\(verdict.explained)" }

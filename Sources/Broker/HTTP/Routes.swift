@@ -22,15 +22,16 @@ struct Routes: Sendable {
         router.get("healthz") { _, _ in Response.text("ok\n") }
         router.post("kbs/v0/auth") { request, context in try await auth(request, context) }
         router.post("kbs/v0/unseal") { request, context in try await unseal(request, context) }
+        router.post("kbs/v0/attest") { request, context in try await attest(request, context) }
+        router.get("kbs/v0/resource/:repository/:type/:tag") { request, context in try await resource(request, context) }
         return router
     }
 
     private func auth(_ request: Request, _ context: BrokerRequestContext) async throws -> Response {
-        _ = try await message(AuthRequest.self, in: request)
+        let message = try await message(AuthRequest.self, in: request)
         let challenge = try unsealer.challenge(at: clock())
         var response = Response.json(challenge.body)
-        // KBS clients want one. No Expires: a guest in its initrd has the wrong time and would drop it at once.
-        response.headers[.setCookie] = "kbs-session-id=\(Hex.encode(try Random.bytes(16)))"
+        response.headers[.setCookie] = Self.cookie(try unsealer.resources.begin(message, challenge))
         return response
     }
 
@@ -46,14 +47,17 @@ struct Routes: Sendable {
 
     /// The request's body, bounded in size and time, as a message.
     private func message<M: Message>(_ type: M.Type, in request: Request) async throws -> M {
-        let body = try await withDeadline(Routes.bodyDeadline) {
-            try await request.body.collect(upTo: M.maximumLength)
-        }
+        let body = try await body(of: request, upTo: M.maximumLength)
         do throws(JSONError) {
-            return try M(body: Array(body.readableBytesView))
+            return try M(body: body)
         } catch {
             throw Rejection(.malformedRequest, error.description)
         }
+    }
+
+    func body(of request: Request, upTo limit: Int) async throws -> [UInt8] {
+        let body = try await withDeadline(Routes.bodyDeadline) { try await request.body.collect(upTo: limit) }
+        return Array(body.readableBytesView)
     }
 }
 

@@ -10,9 +10,12 @@ internal import PinKit
 /// |---|---|---|
 /// | `envelope.jwk` | 0600 | the private P-256 key that envelopes are encrypted to |
 /// | `nonce.key` | 0600 | 32 bytes that seal nonces; replicas share them |
+/// | `session.key` | 0600 | 32 bytes that seal KBS sessions; replicas share them |
+/// | `token.pem` | 0600 | the private P-256 key that signs attestation tokens |
+/// | `resource.key` | 0600 | 32 bytes that seal resources in the database |
 /// | `tls-key.pem`, `tls-cert.pem` | 0600, 0644 | the self-made TLS identity, where there is one |
 /// | `public.json` | 0644 | for owners: address, public key, TLS pin |
-/// | `broker.sqlite` | 0600 | owners, revocations, the audit log |
+/// | `broker.sqlite` | 0600 | owners, revocations, resources, the audit log |
 public struct BrokerDirectory: Sendable {
     public let path: String
 
@@ -23,6 +26,9 @@ public struct BrokerDirectory: Sendable {
     package var tlsKey: String { "\(path)/tls-key.pem" }
     package var envelopeKey: String { "\(path)/envelope.jwk" }
     package var nonceKey: String { "\(path)/nonce.key" }
+    package var sessionKey: String { "\(path)/session.key" }
+    package var tokenKey: String { "\(path)/token.pem" }
+    package var resourceKey: String { "\(path)/resource.key" }
     package var database: String { "\(path)/broker.sqlite" }
 
     /// Makes a new broker at `path`, which must not exist or be empty, and returns what its owners need.
@@ -51,7 +57,13 @@ public struct BrokerDirectory: Sendable {
     /// The keys of a broker that `create` made.
     public func loadKeys() throws(BrokerError) -> BrokerKeys {
         try requireBroker()
-        return try BrokerKeys(envelope: envelopeKey, nonce: nonceKey)
+        return try BrokerKeys(in: self)
+    }
+
+    /// The key that resources are sealed with, for who stores one.
+    public func resourceSealer() throws(BrokerError) -> ResourceSealer {
+        try requireBroker()
+        return ResourceSealer(try BrokerKeys.sealer(resourceKey))
     }
 
     /// The TLS identity that `create` made.
@@ -92,7 +104,7 @@ public struct BrokerDirectory: Sendable {
     private func fill(
         url: BrokerURL, selfSigned: Bool, now: Int64
     ) throws(BrokerError) -> PublicDescription {
-        let envelope = try BrokerKeys.generate(envelope: envelopeKey, nonce: nonceKey)
+        let envelope = try BrokerKeys.generate(in: self)
         try KeyFile.create(database, secret: SecretBytes(copyingPublic: []))
         _ = try Store(at: database)
         var pin: [UInt8]?
@@ -109,7 +121,8 @@ public struct BrokerDirectory: Sendable {
 
     private func removeFiles() {
         for file in [
-            publicFile, tlsCertificate, tlsKey, envelopeKey, nonceKey, database, database + "-wal", database + "-shm",
+            publicFile, tlsCertificate, tlsKey, envelopeKey, nonceKey, sessionKey, tokenKey, resourceKey, database,
+            database + "-wal", database + "-shm",
         ] {
             unsafe unlink(file)
         }

@@ -11,6 +11,8 @@ public struct AuditEntry: Sendable, Equatable {
     public let owner: String?
     /// `id` in the envelope's header.
     public let binding: String?
+    /// Path of the resource that was asked for, where it was no envelope.
+    public let resource: String?
     /// CHIP_ID or PPID in base64url; nil where the evidence was not genuine, since then it says nothing.
     public let chip: String?
     /// Address of the peer, a proxy's where one stands in between.
@@ -19,13 +21,14 @@ public struct AuditEntry: Sendable, Equatable {
     public let simulated: Bool
 
     package init(
-        at: Int64, verdict: Verdict, owner: String? = nil, binding: String? = nil, chip: String? = nil, remote: String,
-        simulated: Bool
+        at: Int64, verdict: Verdict, owner: String? = nil, binding: String? = nil, resource: String? = nil,
+        chip: String? = nil, remote: String, simulated: Bool
     ) {
         self.at = at
         self.verdict = verdict
         self.owner = owner
         self.binding = binding
+        self.resource = resource
         self.chip = chip
         self.remote = remote
         self.simulated = simulated
@@ -38,14 +41,15 @@ extension Store {
         try write("write the audit log") { database in
             let insert = try database.cachedStatement(
                 sql: """
-                    INSERT INTO audit (at, decision, owner, binding, chip, remote, simulated, reason, reasons)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO audit (at, decision, owner, binding, chip, remote, simulated, reason, reasons, resource)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """)
             for entry in entries {
                 let verdict = entry.verdict
                 try insert.execute(arguments: [
                     entry.at, verdict.decision.rawValue, entry.owner, entry.binding, entry.chip, entry.remote,
                     entry.simulated, verdict.reason, JSON.array(verdict.failures.map(\.json)).canonical,
+                    entry.resource,
                 ])
             }
         }
@@ -67,8 +71,8 @@ extension Store {
             decision: Verdict.Decision(rawValue: row["decision"]), reason: row["reason"],
             failures: try failures.map { try FailedPredicate($0) })
         return AuditEntry(
-            at: row["at"], verdict: verdict, owner: row["owner"], binding: row["binding"], chip: row["chip"],
-            remote: row["remote"], simulated: row["simulated"])
+            at: row["at"], verdict: verdict, owner: row["owner"], binding: row["binding"],
+            resource: row["resource"], chip: row["chip"], remote: row["remote"], simulated: row["simulated"])
     }
 }
 
@@ -81,6 +85,7 @@ extension AuditEntry {
         ]
         if let owner { members["owner"] = .string(owner) }
         if let binding { members["binding"] = .string(binding) }
+        if let resource { members["resource"] = .string(resource) }
         if let chip { members["chip"] = .string(chip) }
         if simulated { members["simulated"] = true }
         if !verdict.failures.isEmpty { members["failures"] = .array(verdict.failures.map(\.json)) }

@@ -11,6 +11,11 @@ enum Schema {
             try database.execute(sql: audit)
         }
         migrator.registerMigration("reference sets") { try $0.execute(sql: referenceSets) }
+        migrator.registerMigration("resources") { database in
+            try database.execute(sql: resources)
+            // What a KBS client asked for; empty where it was an envelope.
+            try database.execute(sql: "ALTER TABLE audit ADD COLUMN resource TEXT")
+        }
         return migrator
     }
 
@@ -74,5 +79,20 @@ enum Schema {
             BEGIN SELECT RAISE(ABORT, 'the version of a reference set only rises'); END;
         CREATE TRIGGER reference_set_stays BEFORE DELETE ON reference_set
             BEGIN SELECT RAISE(ABORT, 'reference sets stay'); END;
+        """
+
+    /// `policy` is JSON, `sealed` base64url of what docs/spec/broker.md §7.3 says. No reference to `owner`: an owner who is
+    /// removed and enrolled again finds everything, and until then nobody gets it.
+    private static let resources = """
+        CREATE TABLE resource (
+            path   TEXT NOT NULL PRIMARY KEY,
+            owner  TEXT NOT NULL,
+            policy TEXT NOT NULL,
+            size   INTEGER NOT NULL,
+            set_at INTEGER NOT NULL,
+            key_id TEXT NOT NULL,
+            sealed TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX resource_owner ON resource (owner, path);
         """
 }

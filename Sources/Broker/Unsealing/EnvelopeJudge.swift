@@ -128,27 +128,14 @@ struct EnvelopeJudge: Sendable {
     private func requirePolicy(
         _ header: EnvelopeHeader, _ references: ReferenceSet?, _ evidence: VerifiedEvidence, at now: Int64
     ) throws(Denial) {
-        let failed: [Predicate]
+        let failures: [FailedPredicate]
         do throws(JSONError) {
-            failed = try demands(header.policy, references, of: evidence, at: now)
+            failures = try evidence.failures(of: header.policy, with: references, at: now)
         } catch {
             throw Denial(verdict: .malformed(error.description))
         }
-        let failures = failed.map { predicate in
-            FailedPredicate(predicate: predicate.name, expected: predicate.expected, actual: predicate.actual)
-        }
         guard failures.isEmpty else {
             throw Denial(verdict: .refused("the evidence is not what the policy wants", failures))
-        }
-    }
-
-    /// Those of `policy` that the evidence does not fulfil.
-    private func demands(
-        _ policy: JSON, _ references: ReferenceSet?, of evidence: VerifiedEvidence, at now: Int64
-    ) throws(JSONError) -> [Predicate] {
-        switch evidence {
-        case .snp(let genuine): try SNPPolicy(json: policy).judge(genuine, with: references, at: now).failed
-        case .tdx(let genuine): try TDXPolicy(json: policy).judge(genuine, with: references, at: now).failed
         }
     }
 

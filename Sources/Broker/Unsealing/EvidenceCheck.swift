@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Attestation
-internal import BrokerProtocol
+package import Attestation
+package import BrokerProtocol
 internal import FileIO
 internal import PinKit
 internal import TEE
@@ -8,8 +8,8 @@ internal import TEE
 /// Is the evidence genuine, and was it made for this request?
 package struct EvidenceCheck: Sendable {
     /// Why a request gets no results.
-    struct Refusal: Error {
-        let reason: String
+    package struct Refusal: Error {
+        package let reason: String
         var failures: [FailedPredicate] = []
         var isSimulated = false
     }
@@ -40,6 +40,12 @@ package struct EvidenceCheck: Sendable {
         tdx = directories.isEmpty ? nil : try CollateralDirectory.verifier(intel, directories)
     }
 
+    /// With verifiers that somebody else has made.
+    package init(snp: SNPVerifier, tdx: TDXVerifier?) {
+        self.snp = snp
+        self.tdx = tdx
+    }
+
     private static func revocations(_ paths: [String], _ anchors: TrustAnchors) throws(BrokerError) -> SNPRevocations {
         var lists: [[UInt8]] = []
         for path in paths {
@@ -59,16 +65,22 @@ package struct EvidenceCheck: Sendable {
 
     /// `broker`: the thumbprint of the key that the request's envelopes must be for.
     func verify(_ request: UnsealRequest, broker: String, at now: Int64) throws(Refusal) -> VerifiedEvidence {
+        try verify(request.evidence, for: request.reportData(broker: broker), at: now)
+    }
+
+    /// `expected`: the report data of evidence for this request, 64 bytes.
+    package func verify(
+        _ document: EvidenceDocument, for expected: [UInt8], at now: Int64
+    ) throws(Refusal) -> VerifiedEvidence {
         let evidence: VerifiedEvidence
         do throws(EvidenceError) {
-            evidence = try verify(request.evidence, at: now)
+            evidence = try verify(document, at: now)
         } catch {
             let reason =
                 error == EvidenceError(.unavailable)
                 ? "the evidence cannot be judged: \(error)" : "the evidence is not genuine: \(error)"
             throw Refusal(reason: reason)
         }
-        let expected = request.reportData(broker: broker)
         guard evidence.reportData == expected else {
             let failure = FailedPredicate(
                 predicate: "report data", expected: Hex.encode(expected), actual: Hex.encode(evidence.reportData))
@@ -93,41 +105,6 @@ package struct EvidenceCheck: Sendable {
                 return .tdx(logged)
             }
             return .tdx(try tdx.verify(quote: quote, at: now))
-        }
-    }
-}
-
-/// Genuine evidence that was made for the request it came with.
-enum VerifiedEvidence: Sendable {
-    case snp(GenuineSNP)
-    case tdx(GenuineTDX)
-
-    var platform: Platform {
-        switch self {
-        case .snp: .snp
-        case .tdx: .tdx
-        }
-    }
-
-    var isSimulated: Bool {
-        switch self {
-        case .snp(let genuine): genuine.isSimulated
-        case .tdx(let genuine): genuine.isSimulated
-        }
-    }
-
-    /// Which processor, in base64url: CHIP_ID, 86 characters, or PPID, 22.
-    var chip: String {
-        switch self {
-        case .snp(let genuine): Base64URL.encode(genuine.report.chipID)
-        case .tdx(let genuine): Base64URL.encode(genuine.ppid)
-        }
-    }
-
-    var reportData: [UInt8] {
-        switch self {
-        case .snp(let genuine): genuine.report.reportData
-        case .tdx(let genuine): genuine.report.reportData
         }
     }
 }

@@ -12,13 +12,18 @@ public final class Unsealer: Sendable {
     private let check: EvidenceCheck
     private let judge: EnvelopeJudge
     private let store: Store
-    private let budget = AuditBudget()
+    private let budget: AuditBudget
+    /// The same broker for clients of the KBS protocol.
+    package let resources: ResourceDesk
 
     package init(keys: BrokerKeys, evidence check: EvidenceCheck, floors: MinimumTCB, store: Store) {
         self.desk = NonceDesk(keys.nonces)
         self.check = check
         self.judge = EnvelopeJudge(key: keys.envelope, floors: floors)
         self.store = store
+        self.budget = AuditBudget()
+        self.resources = ResourceDesk(
+            keys: keys, nonces: desk, evidence: check, floors: floors, store: store, budget: budget)
     }
 
     /// `POST /kbs/v0/auth`.

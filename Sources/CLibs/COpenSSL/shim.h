@@ -18,3 +18,4 @@
 #include "ecdsa.h"
 #include "kdf.h"
 #include "launch.h"
+#include "rsa.h"

@@ -17,12 +17,23 @@ extension JWE {
         /// are added.
         public init(to recipient: PublicKey, header: JSONObject) throws(PinError) {
             var header = header
+            header["kid"] = .string(recipient.thumbprint)
+            try self.init(agreeingWith: recipient.jwk, header: header)
+        }
+
+        /// The same to a key on any of the curves, and without `kid`: the header has the three members alg, enc and epk, in this
+        /// order, which is the one that clients of the KBS protocol can open.
+        package init(to recipient: CurvePoint) throws(PinError) {
+            try self.init(agreeingWith: recipient.jwk, header: [:])
+        }
+
+        private init(agreeingWith recipient: JSON, header: JSONObject) throws(PinError) {
+            var header = header
             header["alg"] = .string(JWE.agreement)
             header["enc"] = "A256GCM"
-            header["kid"] = .string(recipient.thumbprint)
             let message: JSON = ["protected": .object(header)]
             let tree = unsafe message.makeTree()
-            let recipientTree = unsafe recipient.jwk.makeTree()
+            let recipientTree = unsafe recipient.makeTree()
             let emptyKey = unsafe JSON.object([:]).makeTree()
             defer {
                 unsafe json_decref(tree)
@@ -30,7 +41,7 @@ extension JWE {
             }
             let contentKey = unsafe ContentKey(adopting: emptyKey)
             guard unsafe jose_jwe_enc_jwk(nil, tree, nil, recipientTree, emptyKey) else {
-                throw PinError(.failed, step: "wrap a key", detail: "libjose refused the recipient's key: not on P-256?")
+                throw PinError(.failed, step: "wrap a key", detail: "libjose refused the recipient's key: not on its curve?")
             }
             // libjose leaves epk in the unprotected header, where nothing authenticates it.
             guard let wrapped = try? unsafe JSON(reading: tree, depth: 0),
@@ -54,7 +65,7 @@ extension JWE {
 
         private static func strip(_ ephemeral: JSON) throws(PinError) -> JSON {
             do {
-                return try PublicKey(jwk: ephemeral).jwk
+                return try CurvePoint(jwk: ephemeral).jwk
             } catch {
                 throw PinError(.failed, step: "wrap a key", detail: error.description)
             }
