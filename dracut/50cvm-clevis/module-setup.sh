@@ -1,0 +1,112 @@
+#!/bin/bash
+# shellcheck disable=SC2154 # what dracut sets
+# SPDX-License-Identifier: Apache-2.0
+# Volumes open by themselves: cvm-clevis-unlock, /etc/cvm-clevis/boot.json, and what the pins named there need.
+# A broken image is never written: what is missing ends dracut.
+
+cvm_clevis_config=/etc/cvm-clevis/boot.json
+
+# The network cards that confidential VMs have: QEMU and most clouds, Google, Azure (two), AWS.
+cvm_clevis_nics=(virtio_net gve hv_netvsc mana ena)
+
+# called by dracut
+check() {
+    require_binaries cvm-clevis-unlock || return 1
+    [[ -s $dracutsysrootdir$cvm_clevis_config ]]
+}
+
+# called by dracut. A module that it cannot install makes dracut leave this one out, with one line and status 0: so only
+# what exists is asked for, and install() looks at what came.
+depends() {
+    local modules="dm rootfs-block" module
+    dracut_module_included "systemd" && module=systemd-ask-password
+    [[ ! $module ]] || ! cvm_clevis_module_exists $module || modules+=" $module"
+    cvm_clevis_has_network_pin && [[ " $omit_dracutmodules " != *" network "* ]] && modules+=" network"
+    echo "$modules"
+}
+
+# called by dracut
+installkernel() {
+    hostonly='' instmods dm_crypt xts aes
+    cvm_clevis_has_pin snp-attest && hostonly='' instmods configfs tsm sev-guest
+    cvm_clevis_has_pin tdx-attest && hostonly='' instmods configfs tsm tdx-guest
+    cvm_clevis_has_pin sev-secret && hostonly='' instmods efi_secret
+    cvm_clevis_has_pin tpm2 && hostonly='' instmods tpm_tis tpm_crb
+    cvm_clevis_has_network_pin && hostonly='' instmods "${cvm_clevis_nics[@]}"
+    return 0
+}
+
+# called by dracut
+install() {
+    inst_simple "$cvm_clevis_config"
+    inst_multiple cvm-clevis-unlock
+    # The program opens these when it first needs them, so nothing in it names them.
+    cvm_clevis_library libcryptsetup.so.12
+    cvm_clevis_has_network_pin && cvm_clevis_install_network
+    cvm_clevis_has_pin tpm2 && cvm_clevis_install_tpm
+    cvm_clevis_write_cmdline
+    dracut_module_included "systemd" && cvm_clevis_install_cryptsetup
+    cvm_clevis_install_hook
+}
+
+# cvm_clevis_has_pin NAME: boot.json allows it. A volume that is named like a pin brings what the pin needs, too.
+cvm_clevis_has_pin() { grep -q "\"$1\"" "$dracutsysrootdir$cvm_clevis_config"; }
+
+cvm_clevis_has_network_pin() { cvm_clevis_has_pin tang || cvm_clevis_has_pin snp-attest || cvm_clevis_has_pin tdx-attest; }
+
+cvm_clevis_module_exists() { compgen -G "$dracutbasedir/modules.d/??$1" >/dev/null; }
+
+# Not by dracut's module, which in an image that is not for this host alone wants FIDO2, PKCS#11 and TPM libraries, too, and
+# silently stays away where one of them was left out.
+cvm_clevis_install_cryptsetup() {
+    inst_multiple -o "$systemdutildir/systemd-cryptsetup" "$systemdutildir/system-generators/systemd-cryptsetup-generator" \
+        "$systemdsystemunitdir/cryptsetup-pre.target" "$systemdsystemunitdir/cryptsetup.target" \
+        "$systemdsystemunitdir/sysinit.target.wants/cryptsetup.target" \
+        "$systemdsystemunitdir/remote-cryptsetup.target" \
+        "$systemdsystemunitdir/initrd-root-device.target.wants/remote-cryptsetup.target"
+    [[ -x $initdir$systemdutildir/systemd-cryptsetup ]] || cvm_clevis_fail "systemd-cryptsetup is not installed"
+}
+
+# The UUIDs of the volumes, one a line.
+cvm_clevis_uuids() {
+    tr -d ' \t\r\n' <"$dracutsysrootdir$cvm_clevis_config" | grep -oE '"uuid":"[0-9a-f-]{36}"' | cut -d '"' -f 4
+}
+
+cvm_clevis_library() { # cvm_clevis_library NAME: with the libraries that it needs itself
+    inst_libdir_file "$1" || cvm_clevis_fail "$1 is not installed"
+    [[ -n $(find "$initdir" -name "$1") ]] || cvm_clevis_fail "$1 is not in the image"
+}
+
+cvm_clevis_install_network() {
+    cvm_clevis_library libcurl.so.4
+    dracut_module_included "network" || cvm_clevis_fail "a pin in $cvm_clevis_config needs the network, which is left out"
+}
+
+cvm_clevis_install_tpm() {
+    local library
+    for library in esys mu rc tctildr tcti-device; do cvm_clevis_library "libtss2-$library.so.0"; done
+    inst_rules 60-tpm-udev.rules 90-tpm.rules
+}
+
+# What boot.json decides of dracut itself: the network is needed, and no shell is there for whoever holds the console.
+cvm_clevis_write_cmdline() {
+    local words=()
+    cvm_clevis_has_network_pin && words+=(rd.neednet=1)
+    grep -q '"shell"' "$dracutsysrootdir$cvm_clevis_config" || words+=(rd.shell=0 rd.emergency=poweroff)
+    mkdir -p "$initdir/etc/cmdline.d"
+    echo "${words[*]}" >"$initdir/etc/cmdline.d/50-cvm-clevis.conf"
+}
+
+# Where systemd does not open the volumes, dracut's own loop does.
+cvm_clevis_install_hook() {
+    cvm_clevis_uuids >"$initdir/etc/cvm-clevis/uuids"
+    [[ -s $initdir/etc/cvm-clevis/uuids ]] || cvm_clevis_fail "$cvm_clevis_config names no volume"
+    inst_multiple mount mkdir poweroff
+    inst_hook initqueue/settled 50 "$moddir/cvm-clevis-open.sh"
+    dracut_need_initqueue
+}
+
+cvm_clevis_fail() {
+    dfatal "cvm-clevis: $1: this image would not open its volumes, so it is not written"
+    exit 1
+}
