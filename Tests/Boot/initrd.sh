@@ -1,0 +1,38 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Initrds of the guest, made by its own dracut. Sourced by run.sh.
+
+# What a confidential VM without a desktop, RAID or network storage does without.
+left_out="i18n drm plymouth btrfs lvm mdraid multipath dmraid nvdimm iscsi nfs cifs nbd nvmf console-setup pcmcia lunmask
+    resume overlayfs overlay-root convertfs crypt-gpg crypt-loop kernel-modules-extra virtfs virtiofs fido2 pkcs11 pcsc
+    bluetooth clevis clevis-pin-null clevis-pin-sss clevis-pin-tang clevis-pin-tpm2"
+
+# The root that initrds are made in: the guest's files, to which ours are added. Hard links, so nothing in it may be
+# changed, only replaced.
+prepare_root() {
+    root=$work/root
+    cp -al "$guest" "$root"
+    # Wherever tpm2-tools is installed, dracut puts these libraries, and libcurl below them, beside systemd-cryptsetup.
+    rm -rf "$root/usr/lib/dracut/modules.d/91tpm2-tss"
+    local program
+    for program in cvm-clevis cvm-clevis-unlock; do strip -o "$root/usr/bin/$program" "$PROGRAMS/$program"; done
+    cp -r dracut/50cvm-clevis Tests/Boot/dracut/59cvm-clevis-test "$root/usr/lib/dracut/modules.d/"
+    mkdir -p "$root/etc/cvm-clevis"
+}
+
+# make_initrd NAME BOOT_JSON [options of dracut]: sets initrd to the file, $work/NAME.initrd.
+make_initrd() {
+    initrd=$work/$1.initrd
+    cp "$2" "$root/etc/cvm-clevis/boot.json"
+    in_root "$root" dracut --force --no-hostonly --no-hostonly-cmdline --kver "$kernel" --omit "$left_out" \
+        --drivers "virtio_blk virtio_pci ext4 dm_mod" --add "cvm-clevis cvm-clevis-test" "${@:3}" "/boot/$1.img" >"$work/$1.dracut" 2>&1 || {
+        tail -20 "$work/$1.dracut" >&2
+        die "dracut failed"
+    }
+    mv "$root/boot/$1.img" "$initrd"
+}
+
+# listing INITRD: the files in it, one a line.
+listing() {
+    cp "$1" "$root/tmp/listed.img"
+    in_root "$root" lsinitrd "/tmp/listed.img" | awk '{ print $9 }'
+}
