@@ -35,6 +35,22 @@ public enum FileIO {
         }
     }
 
+    /// At most `count` bytes from `offset` on, fewer where the file ends before, piece by piece. Neither may be negative.
+    public static func read(
+        _ path: String, from offset: Int, count: Int, pieces body: (UnsafeRawBufferPointer) -> Void
+    ) throws(FileError) {
+        let file = try FileDescriptor(opening: path, O_RDONLY, name: path)
+        guard lseek(file.number, off_t(offset), SEEK_SET) == off_t(offset) else { throw FileError(path, errno: errno) }
+        var piece = [UInt8](repeating: 0, count: max(1, min(count, 256 << 10)))
+        var rest = count
+        while rest > 0 {
+            let length = try unsafe readSome(file.number, into: &piece, count: min(rest, piece.count), name: path)
+            if length == 0 { return }
+            unsafe piece.withUnsafeBytes { unsafe body(UnsafeRawBufferPointer(rebasing: $0[..<length])) }
+            rest -= length
+        }
+    }
+
     /// The whole of a file that holds a key.
     public static func readSecret(_ path: String, limit: Int) throws(FileError) -> SecretBytes {
         let file = try FileDescriptor(opening: path, O_RDONLY, name: path)
@@ -117,6 +133,13 @@ public enum FileIO {
             if name != ".", name != ".." { names.append(name) }
         }
         return names
+    }
+
+    /// Bytes of a file.
+    public static func size(_ path: String) throws(FileError) -> Int {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { throw FileError(path, errno: errno) }
+        return Int(status.st_size)
     }
 
     public static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }

@@ -109,3 +109,38 @@ verify=(cvm-clevis evidence verify "$work/id-evidence.json" --policy "$work/id-p
 expect "which takes a newer image without another binding" "${verify[@]}"
 rm -f "$work/id-evidence.json"; evidence 1
 expect "and refuses an older one" sh -c '! "$@" >/dev/null 2>&1' - "${verify[@]}"
+
+note "reference values from a UKI"
+python3 - "$work" <<'PROGRAM'
+import pathlib, struct, sys, uuid
+work = pathlib.Path(sys.argv[1])
+parts = {".linux": b"MZ a kernel" * 99, ".initrd": b"an initrd" * 999, ".cmdline": b"quiet root=/dev/vda\n"}
+head = b"MZ".ljust(0x3c, b"\0") + struct.pack("<I", 0x40) + b"PE\0\0" + struct.pack("<HHIIIHH", 0x8664, len(parts), 0, 0, 0, 0, 0)
+body = b""
+for name, content in parts.items():
+    head += struct.pack("<8sIIII16x", name.encode(), len(content), 0, (len(content) + 511) // 512 * 512, 0x400 + len(body))
+    body += content.ljust((len(content) + 511) // 512 * 512, b"\0")
+    (work / f"uki{name}").write_bytes(content)
+(work / "linux.efi").write_bytes(head.ljust(0x400, b"\0") + body)
+image = bytearray(8192)
+image[:28] = b"ASEV" + struct.pack("<IIIIII", 28, 1, 1, 0x810000, 4096, 0x10)
+table = b""
+for guid, data in [("7255371f-3a3b-4b04-927b-1da6efa8d454", struct.pack("<II", 0x810c00, 0x400)),
+                   ("dc886566-984a-4798-a75e-5585a7bf67cc", struct.pack("<I", 8192))]:
+    table += data + struct.pack("<H", len(data) + 18) + uuid.UUID(guid).bytes_le
+table += struct.pack("<H", len(table) + 18) + uuid.UUID("96b582de-1fb2-45f7-baea-a366c55a082d").bytes_le
+image[-32 - len(table):-32] = table
+(work / "hashing.fd").write_bytes(image)
+PROGRAM
+apart=$(cvm-clevis measure snp --firmware "$work/hashing.fd" --vcpus 1 --kernel "$work/uki.linux" --initrd "$work/uki.initrd" \
+    --append 'quiet root=/dev/vda')
+expect "a UKI measures as its parts do" test \
+    "$(cvm-clevis measure snp --firmware "$work/hashing.fd" --vcpus 1 --uki "$work/linux.efi")" = "$apart"
+expect "and is found by its measurement" cvm-clevis measure match "$apart" --firmware "$work/hashing.fd" --uki "$work/linux.efi"
+expect "the measurement is a set that is ready to sign" sh -c \
+    "cvm-clevis measure snp --firmware '$work/hashing.fd' --vcpus 1 --uki '$work/linux.efi' --set root-image:2 --days 30 |
+        cvm-clevis refvalues sign - -o '$work/uki.jws'"
+expect "which is good for what the measurement covers" sh -c \
+    "cvm-clevis refvalues show '$work/uki.jws' | tee '$work/uki.shown' | grep -q 'cmdline' && grep -q '$apart' '$work/uki.shown'"
+reject "a file that is no UKI" 'it is no PE file' cvm-clevis measure snp --firmware "$work/hashing.fd" --vcpus 1 \
+    --uki "$work/uki.initrd"

@@ -17,6 +17,8 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$oracle/bin/python" Tests/LaunchOracle/launch.py "$(command -v cvm-clevis)" "$work"
+mkdir "$work/boot"
+"$oracle/bin/python" Tests/LaunchOracle/boot.py "$(command -v cvm-clevis)" "$work/boot" "$RANDOM"
 
 compared=0
 # same OURS THEIRS: two commands that print a measurement.

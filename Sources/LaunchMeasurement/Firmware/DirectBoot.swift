@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-public import FileIO
 internal import PinKit
 
 /// SHA-256 of what a hypervisor boots directly, without a boot loader. The firmware compares what it is given with these.
@@ -16,20 +15,6 @@ public struct DirectBoot: Sendable, Equatable {
         self.kernel = kernel
         self.initrd = initrd ?? Digest.sha256([])
         self.commandLine = Digest.sha256(Array(commandLine.utf8) + [0])
-    }
-
-    /// Hashes the files at these paths, however large.
-    public init(kernelFile: String, initrdFile: String?, commandLine: String) throws(FileError) {
-        self.init(
-            kernel: try Self.sha256(of: kernelFile),
-            initrd: try initrdFile.map { (path) throws(FileError) in try Self.sha256(of: path) },
-            commandLine: commandLine)
-    }
-
-    private static func sha256(of path: String) throws(FileError) -> [UInt8] {
-        let hash = RunningDigest(.sha256)
-        unsafe try FileIO.read(path) { unsafe hash.add($0) }
-        return hash.finish()
     }
 
     private static let table = GUID("9438d606-4f22-4cc9-b479-a793d411fd21")

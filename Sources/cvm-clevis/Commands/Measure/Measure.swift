@@ -45,19 +45,26 @@ struct LaunchOptions: ParsableArguments {
     @Option(help: "Its command line.")
     var append: String?
 
+    @Option(help: "A unified kernel image in place of these: its kernel, initrd and command line, booted directly.")
+    var uki: String?
+
     func validate() throws {
         guard kernel != nil || (initrd == nil && append == nil) else {
             throw ValidationError("--initrd and --append are a kernel's; give --kernel")
         }
+        guard kernel == nil || uki == nil else { throw ValidationError("--uki brings its own kernel; leave out --kernel") }
     }
 
     func image() throws -> Firmware {
         try Firmware(FileIO.read(firmware, limit: Firmware.maximumSize))
     }
 
-    func boot() throws -> DirectBoot? {
-        guard let kernel else { return nil }
-        return try DirectBoot(kernelFile: kernel, initrdFile: initrd, commandLine: append ?? "")
+    func boot() throws -> DirectBoot? { try files().map { try DirectBoot($0) } }
+
+    /// What is booted directly; nil where the firmware finds its own way.
+    func files() throws -> BootFiles? {
+        if let uki { return try BootFiles(uki: uki) }
+        return try kernel.map { try BootFiles(kernel: $0, initrd: initrd, commandLine: append ?? "") }
     }
 }
 

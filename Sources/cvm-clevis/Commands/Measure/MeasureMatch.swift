@@ -75,17 +75,18 @@ struct MeasureMatch: ParsableCommand {
 extension LaunchOptions {
     /// What else may have been booted: nothing, or the same with a command line or initrd as people mistake them.
     fileprivate func otherBoots() throws -> [LaunchSearch.Boot] {
-        guard let kernel else { return [] }
+        guard let files = try files() else { return [] }
+        let given = try DirectBoot(files)
         var boots = [LaunchSearch.Boot("no kernel", nil)]
-        func add(_ name: String, initrd: String?, _ commandLine: String) throws {
-            let boot = try DirectBoot(kernelFile: kernel, initrdFile: initrd, commandLine: commandLine)
+        func add(_ name: String, initrd: [UInt8]?, _ commandLine: String) {
+            let boot = DirectBoot(kernel: given.kernel, initrd: initrd, commandLine: commandLine)
             boots.append(LaunchSearch.Boot(name, boot))
         }
-        let commandLine = append ?? ""
-        if initrd != nil { try add("without the initrd", initrd: nil, commandLine) }
-        if !commandLine.isEmpty { try add("without a command line", initrd: initrd, "") }
-        try add("a command line that ends in a space", initrd: initrd, commandLine + " ")
-        try add("a command line that ends in a newline", initrd: initrd, commandLine + "\n")
+        let commandLine = files.commandLine
+        add("without the initrd", initrd: nil, commandLine)
+        if !commandLine.isEmpty { add("without a command line", initrd: given.initrd, "") }
+        add("a command line that ends in a space", initrd: given.initrd, commandLine + " ")
+        add("a command line that ends in a newline", initrd: given.initrd, commandLine + "\n")
         return boots
     }
 }

@@ -27,6 +27,8 @@ struct MeasureSNP: ParsableCommand {
     @Option(help: "Bytes of the firmware's variables, below which an SVSM stands.")
     var variablesSize: Int?
 
+    @OptionGroup var set: SetOptions
+
     @Flag(help: "Print each thing that is measured, with the digest after it.")
     var explain = false
 
@@ -46,6 +48,9 @@ struct MeasureSNP: ParsableCommand {
         launch.svsm = try module()
         let steps = try launch.steps()
         guard let measurement = steps.last?.digest else { return }
+        if let set = try set.answer([("measurement", measurement)], of: "snp", covers: self.launch.covers) {
+            return Console.answer(set.canonical)
+        }
         if json { return Console.answer(answer(measurement, steps, launch.profile).canonical) }
         if explain { steps.forEach { Console.say($0.line) } }
         Console.answer(Hex.encode(measurement))
@@ -84,7 +89,7 @@ struct MeasureSNP: ParsableCommand {
 
 extension LaunchOptions {
     /// What the measurement vouches for, in a policy's words.
-    var covers: [String] { kernel == nil ? ["firmware"] : ["firmware", "kernel", "initrd", "cmdline"] }
+    var covers: [String] { kernel == nil && uki == nil ? ["firmware"] : ["firmware", "kernel", "initrd", "cmdline"] }
 }
 
 extension LaunchStep {

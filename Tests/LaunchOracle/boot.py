@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Holds `cvm-clevis measure` of UKIs and of TDX direct boot against another reading of the specifications. Arguments: cvm-clevis, a
+directory to work in, the seed."""
+import base64
+import hashlib
+import json
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import uuid
+
+program, work, rng = sys.argv[1], pathlib.Path(sys.argv[2]), random.Random(int(sys.argv[3]))
+checks = 0
+
+
+def check(condition, what):
+    global checks
+    if not condition:
+        sys.exit(f"boot.py: not so: {what}")
+    checks += 1
+
+
+def run(*arguments):
+    result = subprocess.run([program, "measure", *map(str, arguments)], capture_output=True, text=True)
+    check(result.returncode == 0, f"{arguments}: {result}")
+    return result.stdout.strip()
+
+
+def write(name, content):
+    path = work / name
+    path.write_bytes(content)
+    return path
+
+
+def sha384(data):
+    return hashlib.sha384(data).digest()
+
+
+def pe(sections, tail=b"", signature=b"", long=True):
+    """A PE file, and its Authenticode SHA-384, from the same parts: headers without checksum and certificate table, sections, the rest."""
+    directory = 112 if long else 96
+    optional = bytearray(struct.pack("<H", 0x20B if long else 0x10B).ljust(directory + 128, b"\0"))
+    struct.pack_into("<I", optional, 60, 0x400)
+    struct.pack_into("<I", optional, 64, rng.getrandbits(32))
+    struct.pack_into("<I", optional, directory - 4, 16)
+    table, body = b"", b""
+    for name, content in sections:
+        padded = content.ljust((len(content) + 511) // 512 * 512, b"\0")
+        table += struct.pack("<8sIIIIIIHHI", name.encode(), len(content), 0x1000, len(padded), 0x400 + len(body), 0, 0, 0, 0, 0)
+        body += padded
+    struct.pack_into("<II", optional, directory + 32, 0x400 + len(body) + len(tail) if signature else 0, len(signature))
+    head = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x80)
+    head = head.ljust(0x80, b"\0") + b"PE\0\0" + struct.pack("<HHIIIHH", 0x8664, len(sections), 0, 0, 0, len(optional), 0x22E)
+    start = len(head)
+    head = (head + optional + table).ljust(0x400, b"\0")
+    covered = head[: start + 64] + head[start + 68 : start + directory + 32] + head[start + directory + 40 :] + body + tail
+    return head + body + tail + signature, sha384(covered)
+
+
+def extend(*digests):
+    register = bytes(48)
+    for digest in digests:
+        register = sha384(register + digest)
+    return register
+
+
+def firmware(table):
+    footer = uuid.UUID("96b582de-1fb2-45f7-baea-a366c55a082d").bytes_le
+    entries = b"".join(data + struct.pack("<H", len(data) + 18) + uuid.UUID(guid).bytes_le for guid, data in table)
+    entries += struct.pack("<H", len(entries) + 18) + footer
+    image = bytearray(rng.randbytes(8192))
+    image[-32 - len(entries) : -32] = entries
+    return image
+
+
+sev = write("sev.fd", firmware([("7255371f-3a3b-4b04-927b-1da6efa8d454", struct.pack("<II", 0x810C00, 0x400)),
+                                ("dc886566-984a-4798-a75e-5585a7bf67cc", struct.pack("<I", 8192))]))
+image = bytearray(sev.read_bytes())
+image[:28] = b"ASEV" + struct.pack("<IIIIII", 28, 1, 1, 0x810000, 4096, 0x10)
+sev.write_bytes(image)
+tdx = write("tdx.fd", firmware([("e47a6535-984a-4798-865e-4685a7bf8ec2", struct.pack("<I", 8192))]))
+image = bytearray(tdx.read_bytes())
+image[:48] = b"TDVF" + struct.pack("<III", 48, 1, 1) + struct.pack("<IIQQII", 0, 8192, 0xFFFFE000, 8192, 0, 1)
+tdx.write_bytes(image)
+
+for number in range(12):
+    sections = [(".text", rng.randbytes(rng.randint(1, 5000))), (".data", rng.randbytes(rng.randint(1, 900)))]
+    tail, signature = rng.choice([b"", rng.randbytes(77)]), rng.choice([b"", rng.randbytes(64)])
+    kernel, authenticode = pe(sections, tail, signature, long=rng.random() < 0.8)
+    initrd = rng.randbytes(rng.randint(1, 700_000))
+    line = rng.choice(["", "console=ttyS0 quiet", "root=LABEL=w\u00fcrzig \U0001F512"])
+    stub = [(".text", rng.randbytes(100)), (".osrel", b"ID=test\n"), (".cmdline", line.encode() + rng.choice([b"", b"\n", b"\0"])),
+            (".initrd", initrd), (".linux", kernel)]
+    rng.shuffle(stub)
+    files = ("--kernel", write("kernel", kernel), "--initrd", write("initrd", initrd), "--append", line)
+    uki = ("--uki", write("uki", pe(stub)[0]))
+    for mode in (["sev", "--firmware", sev], ["seves", "--firmware", sev, "--vcpus", 1],
+                 ["snp", "--firmware", sev, "--vcpus", 1], ["tdx", "--firmware", tdx]):
+        check(run(*mode, *files) == run(*mode, *uki), f"{mode[0]}: a UKI is its parts")
+    record = lambda name, address: name.ljust(16, b"\0") + struct.pack("<Q", address).ljust(112, b"\0")
+    mrtd, content = hashlib.sha384(), tdx.read_bytes()
+    for page in range(0, 8192, 4096):
+        mrtd.update(record(b"MEM.PAGE.ADD", 0xFFFFE000 + page))
+        for chunk in range(page, page + 4096, 256):
+            mrtd.update(record(b"MR.EXTEND", 0xFFFFE000 + chunk) + content[chunk : chunk + 256])
+    expected = {
+        "mrtd": mrtd.digest(),
+        "rtmr1": extend(authenticode, sha384(b"Calling EFI Application from Boot Option"), sha384(bytes(4)),
+                        sha384(b"Exit Boot Services Invocation"), sha384(b"Exit Boot Services Returned with Success")),
+        "rtmr2": extend(sha384((line + " initrd=initrd\0").encode("utf-16-le")), sha384(initrd)),
+    }
+    said = dict(row.split() for row in run("tdx", "--firmware", tdx, *uki).splitlines())
+    check(said == {name: value.hex() for name, value in expected.items()}, "registers are those of another reading")
+    values = json.loads(run("tdx", "--firmware", tdx, *uki, "--set", "image:3", "--days", 7))
+    check(values["tdx"] == {name: [base64.urlsafe_b64encode(value).decode()] for name, value in expected.items()}, "so is a set")
+    check(values["exp"] - values["iat"] == 7 * 86400 and values["version"] == 3 and len(values["covers"]) == 4, "with its head")
+    alone = dict(row.split() for row in run("tdx", "--firmware", tdx, "--kernel", work / "kernel").splitlines())
+    check(alone["rtmr2"] == extend(sha384(b"\0\0")).hex(), "without initrd and command line a NUL is left")
+print(f"{checks} checks of UKIs and TDX registers, no differences")
