@@ -117,6 +117,14 @@ private func walk(_ pins: [any Pin], milliseconds: Int = 5000) -> PolicyWalk {
         #expect(throws: PinError(.unavailable)) { _ = try walk(pins).recover(later) }
     }
 
+    @Test func `reasons come in the policy's order, whichever pin answered first`() throws {
+        let policy = try threshold(1, [message("hanging"), message("no"), message("away")])
+        let pins: [any Pin] = [no, away, hanging, ThresholdPin()]
+        let error = try #require(throws: PinError(.unavailable)) { _ = try walk(pins, milliseconds: 200).recover(policy) }
+        let reasons = error.detail.split(separator: "; ").map { $0.prefix { $0 != ":" } }
+        #expect(reasons == ["threshold[0].hanging", "threshold[1].no", "threshold[2].away"])
+    }
+
     @Test func `one exchange serves every leaf of a batch pin, in all messages`() throws {
         let pin = BatchedPin()
         let messages = [

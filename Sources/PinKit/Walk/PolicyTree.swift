@@ -10,27 +10,31 @@ final class PolicyTree {
         let path: String
         /// The threshold above, or nil for a whole message.
         let parent: Node?
+        /// Its place among the children there.
+        let index: Int
         /// Which message of the walk this one belongs to.
         let root: Int
         let outcome = Outcome()
         var threshold: (pin: any PolicyPin, value: Threshold)?
         var isSettled = false
         private(set) var shares = Shares()
-        private(set) var failures: [PinError] = []
+        /// By the place of the child that failed.
+        private(set) var failures: [Int: PinError] = [:]
 
-        init(_ message: JWE, path: String, parent: Node?, root: Int) {
+        init(_ message: JWE, path: String, parent: Node?, index: Int, root: Int) {
             self.message = message
             self.path = path
             self.parent = parent
+            self.index = index
             self.root = root
         }
 
         var isMoot: Bool { isSettled || parent?.isMoot == true }
 
-        func collect(_ recovered: consuming Recovered) {
+        func collect(_ recovered: consuming Recovered, of child: Node) {
             switch consume recovered {
             case .secret(let secret): shares.append(secret)
-            case .failure(let error): failures.append(error)
+            case .failure(let error): failures[child.index] = error
             }
         }
     }
@@ -68,7 +72,7 @@ final class PolicyTree {
     ) {
         let name = message.pin ?? "?"
         let path = parent.map { "\($0.path)[\(index)].\(name)" } ?? name
-        let node = Node(message, path: path, parent: parent, root: root)
+        let node = Node(message, path: path, parent: parent, index: index, root: root)
         do throws(PinError) {
             let pin = try registry.pin(of: message)
             guard let policy = pin as? any PolicyPin else { return try add(leaf: node, of: pin) }
@@ -134,7 +138,7 @@ extension PolicyTree {
             return each(node.root, recovered)
         }
         guard !parent.isSettled else { return .proceed }
-        parent.collect(recovered)
+        parent.collect(recovered, of: node)
         return settleIfDecided(parent, each)
     }
 
@@ -158,13 +162,15 @@ extension PolicyTree {
 
     /// Why a threshold cannot be met any more. `.unavailable` only where waiting could still help.
     private func tooFew(_ node: Node, _ threshold: Threshold) -> PinError {
-        let lasting = node.failures.filter { $0.code != .unavailable }
+        // In the policy's order, whichever pin answered first.
+        let failures = node.failures.sorted { $0.key < $1.key }.map(\.value)
+        let lasting = failures.filter { $0.code != .unavailable }
         let spare = threshold.children.count - threshold.needed
         let code: PinError.Code =
             if lasting.count <= spare { .unavailable } else if lasting.contains(where: { $0.code == .refused }) {
                 .refused
             } else { .failed }
-        let reasons = node.failures.map(\.description).joined(separator: "; ")
+        let reasons = failures.map(\.description).joined(separator: "; ")
         return PinError(
             code, path: node.path, step: "\(node.shares.count) of the \(threshold.needed) shares it needs", detail: reasons)
     }
