@@ -12,8 +12,8 @@ struct BinaryHeader {
     static let maximumAreaSize = 4 << 20
     static let minimumAreaSize = 16 << 10
 
-    private static let magic: [UInt8] = [0x4c, 0x55, 0x4b, 0x53, 0xba, 0xbe]
-    private static let secondMagic: [UInt8] = [0x53, 0x4b, 0x55, 0x4c, 0xba, 0xbe]
+    static let magic: [UInt8] = [0x4c, 0x55, 0x4b, 0x53, 0xba, 0xbe]
+    static let secondMagic: [UInt8] = [0x53, 0x4b, 0x55, 0x4c, 0xba, 0xbe]
 
     init(of volume: borrowing VolumeFile) throws(LUKSError) {
         do throws(LUKSError) {
@@ -68,5 +68,6 @@ struct BinaryHeader {
             detail: "a qcow2 image; convert it (qemu-img convert -O raw) or attach it (qemu-nbd -c /dev/nbd0) and use that")
     }
 
-    private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
+    /// Big-endian, at most eight bytes.
+    static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
 }

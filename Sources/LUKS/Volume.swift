@@ -3,14 +3,14 @@ public import PinKit
 
 /// A LUKS2 volume on a block device or in an image file, by its path. Nothing is held open between calls.
 ///
-/// Everything that is read comes from a validated ``HeaderCopy``, in memory; every error names the volume.
+/// Everything that is opened or changed comes from a validated ``HeaderCopy``, in memory; every error names the volume.
 public struct Volume: Sendable, Equatable {
     public let path: String
 
     public init(_ path: String) { self.path = path }
 
     /// The LUKS UUID.
-    public func uuid() throws(LUKSError) -> String { try HeaderCopy(of: path).header.uuid }
+    public func uuid() throws(LUKSError) -> String { try Header(reading: path).uuid }
 }
 
 // MARK: - List
@@ -46,7 +46,7 @@ public struct BindingRecord: Sendable {
 extension Volume {
     /// The bindings in order of their tokens; `owner` checks their signatures.
     public func bindings(registry: PinRegistry, owner: PublicKey?) throws(LUKSError) -> [BindingRecord] {
-        let header = try HeaderCopy(of: path).header
+        let header = try Header(reading: path)
         return header.tokens.sorted { $0.key < $1.key }.compactMap { number, json in
             Volume.record(number, json, header, registry, owner)
         }

@@ -4,16 +4,20 @@ import PinKit
 import Testing
 
 extension DiskImage {
-    /// What a host can do to a header without any key: changes the metadata in both copies and mends their checksums.
-    func rewriteHeader(_ change: (inout JSON) throws -> Void) throws {
+    /// What a host can do to a header without any key: changes the metadata, in both copies or only in the second, and mends
+    /// their checksums. `sequence` is the new number of what was written.
+    func rewriteHeader(
+        onlySecond: Bool = false, sequence: UInt8? = nil, _ change: (inout JSON) throws -> Void
+    ) throws {
         let size = areaSize(try bytes(0..<16))
         var metadata = try JSON(parsing: Array(try bytes(4096..<size).prefix { $0 != 0 }))
         try change(&metadata)
         let text = Array(metadata.canonical.utf8)
         try #require(text.count < size - 4096)
-        for position in [0, size] {
+        for position in onlySecond ? [size] : [0, size] {
             var area = Array(try bytes(position..<position + 4096)) + text
             area += [UInt8](repeating: 0, count: size - area.count)
+            if let sequence { area[23] = sequence }
             area.replaceSubrange(448..<512, with: [UInt8](repeating: 0, count: 64))
             area.replaceSubrange(448..<480, with: Digest.sha256(area))
             try write(area, at: position)
