@@ -15,8 +15,30 @@ prepare_root() {
     rm -rf "$root/usr/lib/dracut/modules.d/91tpm2-tss"
     local program
     for program in cvm-clevis cvm-clevis-unlock; do strip -o "$root/usr/bin/$program" "$PROGRAMS/$program"; done
+    install_units "$root"
+    install_tee "$root"
     cp -r dracut/50cvm-clevis Tests/Boot/dracut/59cvm-clevis-test "$root/usr/lib/dracut/modules.d/"
     mkdir -p "$root/etc/cvm-clevis"
+}
+
+# install_units ROOT: as a package would.
+install_units() {
+    cp systemd/*.service systemd/*.socket systemd/*.path "$1/usr/lib/systemd/system/"
+    mkdir -p "$1/usr/share/cvm-clevis"
+    cp -r systemd/initrd systemd/network "$1/usr/share/cvm-clevis/"
+}
+
+# install_tee ROOT: the test kernel module, and what signs for it, with the one library of the host's that Debian 13 lacks.
+install_tee() {
+    cp -r Tests/Boot/Kernel "$1/usr/src/cvm-test-tee"
+    in_root "$1" make -s -C /usr/src/cvm-test-tee "KDIR=/usr/src/linux-headers-$kernel" >"$work/kernel.log" 2>&1 || {
+        tail -20 "$work/kernel.log" >&2
+        die "the test kernel module could not be built"
+    }
+    install -D -m 0644 "$1/usr/src/cvm-test-tee/cvm_test_tee.ko" "$1/usr/lib/modules/$kernel/updates/cvm_test_tee.ko"
+    in_root "$1" depmod "$kernel"
+    strip -o "$1/usr/bin/cvm-tee-sim" "$PROGRAMS/cvm-tee-sim"
+    cp -L /usr/lib/x86_64-linux-gnu/libfuse3.so.3 "$1/usr/lib/x86_64-linux-gnu/"
 }
 
 # make_initrd NAME BOOT_JSON [options of dracut]: sets initrd to the file, $work/NAME.initrd.

@@ -45,8 +45,13 @@ install() {
     cvm_clevis_has_network_pin && cvm_clevis_install_network
     cvm_clevis_has_pin tpm2 && cvm_clevis_install_tpm
     cvm_clevis_write_cmdline
-    dracut_module_included "systemd" && cvm_clevis_install_cryptsetup
-    cvm_clevis_install_hook
+    if dracut_module_included "systemd"; then
+        cvm_clevis_install_cryptsetup
+        cvm_clevis_install_units
+        cvm_clevis_write_crypttab
+    else
+        cvm_clevis_install_hook
+    fi
 }
 
 # cvm_clevis_has_pin NAME: boot.json allows it. A volume that is named like a pin brings what the pin needs, too.
@@ -67,13 +72,54 @@ cvm_clevis_install_cryptsetup() {
     [[ -x $initdir$systemdutildir/systemd-cryptsetup ]] || cvm_clevis_fail "systemd-cryptsetup is not installed"
 }
 
-# The UUIDs of the volumes, one a line.
-cvm_clevis_uuids() {
-    tr -d ' \t\r\n' <"$dracutsysrootdir$cvm_clevis_config" | grep -oE '"uuid":"[0-9a-f-]{36}"' | cut -d '"' -f 4
+# Keys come through the socket, and volumes are opened by the copies of their headers.
+cvm_clevis_install_units() {
+    local unit
+    for unit in cvm-clevis-headers.service cvm-clevis-key.socket cvm-clevis-key.service cvm-clevis-failure@.service; do
+        inst_simple "$systemdsystemunitdir/$unit"
+        [[ -e $initdir$systemdsystemunitdir/$unit ]] || cvm_clevis_fail "$unit is not installed"
+    done
+    for unit in cvm-clevis-headers.service cvm-clevis-key.socket; do
+        $SYSTEMCTL -q --root "$initdir" add-wants sysinit.target "$unit"
+    done
+    cvm_clevis_install_dropins initrd
+    cvm_clevis_has_network_pin && cvm_clevis_install_dropins network
+    inst_multiple -o "$systemdsystemunitdir/sys-kernel-config.mount"
+}
+
+# cvm_clevis_install_dropins FOLDER: those of /usr/share/cvm-clevis/FOLDER.
+cvm_clevis_install_dropins() {
+    local from=$dracutsysrootdir/usr/share/cvm-clevis/$1 file
+    [[ -d $from ]] || cvm_clevis_fail "/usr/share/cvm-clevis/$1 is not installed"
+    for file in "$from"/*.d/*.conf; do
+        inst_simple "$file" "/etc/systemd/system/${file#"$from"/}"
+    done
+}
+
+# Beside what dracut found for this host's own boot.
+cvm_clevis_write_crypttab() {
+    local name uuid options
+    options=x-initrd.attach
+    grep -qE '"(prompt|shell)"' "$dracutsysrootdir$cvm_clevis_config" || options+=,headless=1,tries=1
+    while read -r name uuid; do
+        sed -i "/^${name}[[:space:]]/d" "$initdir/etc/crypttab" 2>/dev/null
+        echo "$name UUID=$uuid /run/cvm-clevis/key.socket header=/run/cvm-clevis/$name.header,$options" >>"$initdir/etc/crypttab"
+    done < <(cvm_clevis_volumes)
+    [[ -s $initdir/etc/crypttab ]] || cvm_clevis_fail "$cvm_clevis_config names no volume"
+}
+
+# Name and UUID of each volume, one a line.
+cvm_clevis_volumes() {
+    tr -d ' \t\r\n' <"$dracutsysrootdir$cvm_clevis_config" | grep -oE '"(name|uuid)":"[A-Za-z0-9_.-]+"' | cut -d '"' -f 2,4 |
+        awk -F '"' '{ value[$1] = $2 } "name" in value && "uuid" in value { print value["name"], value["uuid"]; delete value }'
 }
 
 cvm_clevis_library() { # cvm_clevis_library NAME: with the libraries that it needs itself
-    inst_libdir_file "$1" || cvm_clevis_fail "$1 is not installed"
+    local library
+    library=$(find -L "$dracutsysrootdir"/usr/lib* "$dracutsysrootdir"/lib* -name "$1" -print -quit 2>/dev/null)
+    [[ -n $library ]] || cvm_clevis_fail "$1 is not installed"
+    # Not inst_libdir_file: it leaves out what a library needs.
+    inst_binary "${library#"$dracutsysrootdir"}"
     [[ -n $(find "$initdir" -name "$1") ]] || cvm_clevis_fail "$1 is not in the image"
 }
 
@@ -99,7 +145,7 @@ cvm_clevis_write_cmdline() {
 
 # Where systemd does not open the volumes, dracut's own loop does.
 cvm_clevis_install_hook() {
-    cvm_clevis_uuids >"$initdir/etc/cvm-clevis/uuids"
+    cvm_clevis_volumes | cut -d ' ' -f 2 >"$initdir/etc/cvm-clevis/uuids"
     [[ -s $initdir/etc/cvm-clevis/uuids ]] || cvm_clevis_fail "$cvm_clevis_config names no volume"
     inst_multiple mount mkdir poweroff
     inst_hook initqueue/settled 50 "$moddir/cvm-clevis-open.sh"

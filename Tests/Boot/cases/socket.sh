@@ -1,0 +1,14 @@
+# shellcheck shell=bash disable=SC2154
+# systemd-cryptsetup, which reads its key from our socket and opens our copy of the header.
+
+cp "$work/plain.img" "$work/socket.img"
+cvm-clevis init >/dev/null 2>&1 || true
+cvm-clevis luks bind -d "$work/socket.img" -k "$work/passphrase" -p null >/dev/null 2>&1
+cvm-clevis boot-config create -d "$work/socket.img" --output "$work/socket.json" 2>/dev/null
+make_initrd socket "$work/socket.json"
+listing "$initrd" >"$work/socket.list"
+expect "an initrd for a pin without peers has no libcurl" sh -c "! grep -q libcurl '$work/socket.list'"
+expect "and no TPM library" sh -c "! grep -q libtss2 '$work/socket.list'"
+opens "systemd-cryptsetup opens the root with a key from the socket" "$initrd" "$work/socket.img"
+Tests/EndToEnd/null-cipher.py "$work/socket.img" "$work/null-cipher.img"
+stays_closed "a segment in the clear is refused before anybody is asked" 'encryption' "$initrd" "$work/null-cipher.img"
