@@ -27,8 +27,9 @@ if child == 0:
     os.setsid()
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
     os.close(person)
-    # Whoever runs the tests in the background may ignore it.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # What runs in the background inherits that these are ignored.
+    for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(ignored, signal.SIG_DFL)
     os.execvp(command[0], command)
 
 signal.alarm(30)
