@@ -1,38 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // What owners of SEV guests sign and agree on, over libcrypto's macros and parameter lists.
 #pragma once
+#include "ecdsa.h"
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
-#include <string.h>
 
 static inline EVP_PKEY *cvm_generate_p384(void) { return EVP_EC_gen("P-384"); }
 
 // The uncompressed point of a P-384 key, 97 bytes; 0 for any other key.
 static inline int cvm_p384_point(EVP_PKEY *key, unsigned char point[97]) {
-    char group[32];
-    size_t count = 0;
-    if (EVP_PKEY_get_group_name(key, group, sizeof group, NULL) != 1 || strcmp(group, "secp384r1") != 0) return 0;
-    return EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, 97, &count) == 1 && count == 97;
+    return cvm_ec_point(key, "secp384r1", point, 97);
 }
 
 // ECDSA with SHA-384: r and s, 48 bytes each, big-endian, into signature[96].
 static inline int cvm_sign_p384(EVP_PKEY *key, const void *message, size_t count, unsigned char signature[96]) {
-    unsigned char der[112];
-    size_t length = sizeof der;
-    const unsigned char *cursor = der;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    int done = context && EVP_DigestSignInit(context, NULL, EVP_sha384(), NULL, key) == 1 &&
-               EVP_DigestSign(context, der, &length, message, count) == 1;
-    EVP_MD_CTX_free(context);
-    ECDSA_SIG *parsed = done ? d2i_ECDSA_SIG(NULL, &cursor, (long)length) : NULL;
-    done = parsed && BN_bn2binpad(ECDSA_SIG_get0_r(parsed), signature, 48) == 48 &&
-           BN_bn2binpad(ECDSA_SIG_get0_s(parsed), signature + 48, 48) == 48;
-    ECDSA_SIG_free(parsed);
-    return done;
+    return cvm_sign_ecdsa(key, EVP_sha384(), message, count, signature, 48);
 }
 
 // An RSA public key from modulus and exponent, big-endian.

@@ -28,12 +28,7 @@ public import PinKit
 
     /// Reads an unencrypted PKCS #8 or SEC 1 PEM.
     public convenience init(pem: borrowing SecretBytes) throws(PinError) {
-        let parsed = unsafe pem.withUnsafeBytes { bytes -> OpaquePointer? in
-            guard let bio = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count)) else { return nil }
-            defer { unsafe BIO_free(bio) }
-            // A callback that gives no password, so that an encrypted file fails instead of asking on the terminal.
-            return unsafe PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in -1 }, nil)
-        }
+        let parsed = unsafe pem.withUnsafeBytes { unsafe cvm_read_private_key($0.baseAddress, $0.count) }
         guard let key = unsafe parsed else {
             throw PinError(.malformed, step: "read a private key", detail: opensslReason())
         }
