@@ -15,13 +15,13 @@ struct Audit: ParsableCommand {
 
     @OptionGroup var target: DirectoryArgument
     @Option(help: "How many of the last decisions.") var last = 100
-    @Option(help: "Only an owner's: name or thumbprint.") var owner: String?
+    @Option(help: "Only an owner's: name or thumbprint.") var owner: Selector?
     @Flag(help: "One JSON object per line.") var json = false
 
     func run() throws {
         guard last > 0 else { throw ValidationError("--last must be at least 1") }
         let store = try Store(in: target.directory)
-        let owner = try owner.map { try store.owner($0).thumbprint }
+        let owner = try owner.map { try store.owner($0.text).thumbprint }
         for entry in try store.auditEntries(last: last, owner: owner) {
             print(json ? entry.json.canonical : line(entry))
         }

@@ -81,10 +81,10 @@ struct OwnerCommand: ParsableCommand {
                 """)
 
         @OptionGroup var target: DirectoryArgument
-        @Argument(help: "Name or thumbprint.") var owner: String
+        @Argument(help: "Name or thumbprint.") var owner: Selector
 
         func run() throws {
-            let removed = try Store(in: target.directory).remove(owner: owner)
+            let removed = try Store(in: target.directory).remove(owner: owner.text)
             print("removed \(removed.name) \(removed.thumbprint)")
         }
     }
@@ -100,14 +100,14 @@ struct OwnerCommand: ParsableCommand {
                 """)
 
         @OptionGroup var target: DirectoryArgument
-        @Argument(help: "Name or thumbprint.") var owner: String
+        @Argument(help: "Name or thumbprint.") var owner: Selector
         @Argument(help: "Seconds since 1970, or now; 0 allows all again.") var moment: String
 
         func run() throws {
             guard let seconds = moment == "now" ? systemSeconds() : Int64(moment), seconds >= 0 else {
                 throw ValidationError("\(moment) is neither now nor seconds since 1970")
             }
-            let changed = try Store(in: target.directory).setNotBefore(seconds, ofOwner: owner)
+            let changed = try Store(in: target.directory).setNotBefore(seconds, ofOwner: owner.text)
             print("\(changed.name): refuses what was issued before \(timestamp(seconds))")
         }
     }

@@ -29,7 +29,7 @@ struct Program: AsyncParsableCommand {
 
     static func main() async {
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(CommandLine.arguments.dropFirst().map(Selector.marked))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -41,7 +41,8 @@ struct Program: AsyncParsableCommand {
         } catch  where exitCode(for: error).isSuccess {
             exit(withError: error)
         } catch {
-            complain(BrokerError(lowercasingFirst(message(for: error)), hint: "see: cvm-clevis-broker --help"))
+            let words = Selector.unmarked(message(for: error))
+            complain(BrokerError(lowercasingFirst(words), hint: "see: cvm-clevis-broker --help"))
             Glibc.exit(2)
         }
     }

@@ -21,7 +21,7 @@ struct ResourceCommand: ParsableCommand {
 
     /// Whose a resource is, and who gets it.
     struct Terms: ParsableArguments {
-        @Option(help: "Whose it is: name or thumbprint.") var owner: String
+        @Option(help: "Whose it is: name or thumbprint.") var owner: Selector
         @Option(help: ArgumentHelp("The policy for AMD SEV-SNP guests.", valueName: "file")) var policy: String?
         @Option(help: ArgumentHelp("The policy for Intel TDX guests.", valueName: "file")) var tdxPolicy: String?
 
@@ -139,13 +139,13 @@ struct ResourceCommand: ParsableCommand {
                 """)
 
         @OptionGroup var target: DirectoryArgument
-        @Option(help: "Only an owner's: name or thumbprint.") var owner: String?
+        @Option(help: "Only an owner's: name or thumbprint.") var owner: Selector?
         @Flag(help: "One JSON object per line.") var json = false
 
         func run() throws {
             let store = try Store(in: target.directory)
             let owners = try store.owners()
-            let owner = try owner.map { try store.owner($0).thumbprint }
+            let owner = try owner.map { try store.owner($0.text).thumbprint }
             for resource in try store.resources(owner: owner) {
                 print(json ? resource.json.canonical : ResourceCommand.line(resource, owners))
             }
@@ -173,7 +173,7 @@ struct ResourceCommand: ParsableCommand {
         _ content: borrowing SecretBytes, at path: String, _ terms: Terms, in directory: BrokerDirectory
     ) throws {
         let stored = try Store(in: directory).set(
-            content, at: ResourcePath(path), owner: terms.owner, policy: terms.policies(),
+            content, at: ResourcePath(path), owner: terms.owner.text, policy: terms.policies(),
             sealedBy: directory.resourceSealer(), now: systemSeconds())
         print("stored \(stored.path), \(stored.size) bytes, for guests that meet the policy")
     }

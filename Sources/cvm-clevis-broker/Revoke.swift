@@ -21,15 +21,15 @@ struct Revoke: ParsableCommand {
                 """)
 
         @OptionGroup var target: DirectoryArgument
-        @Argument(help: "Name or thumbprint of the owner.") var owner: String
-        @Argument(help: "The binding's id, 22 characters: see cvm-clevis luks list, or the audit log.") var id: String
+        @Argument(help: "Name or thumbprint of the owner.") var owner: Selector
+        @Argument(help: "The binding's id, 22 characters: see cvm-clevis luks list, or the audit log.") var id: Selector
         @Option(help: "Why, for the list.") var note = ""
 
         func run() throws {
             let store = try Store(in: target.directory)
-            let owner = try store.owner(owner)
-            try store.revoke(.binding(id, owner: owner.thumbprint), note: note, at: systemSeconds())
-            print("revoked binding \(id) of \(owner.name)")
+            let owner = try store.owner(owner.text)
+            try store.revoke(.binding(id.text, owner: owner.thumbprint), note: note, at: systemSeconds())
+            print("revoked binding \(id.text) of \(owner.name)")
         }
     }
 
@@ -42,15 +42,15 @@ struct Revoke: ParsableCommand {
                 """)
 
         @OptionGroup var target: DirectoryArgument
-        @Argument(help: "The chip's id in base64url, as in the audit log.") var chip: String
-        @Option(help: "Name or thumbprint; everybody where it is left out.") var owner: String?
+        @Argument(help: "The chip's id in base64url, as in the audit log.") var chip: Selector
+        @Option(help: "Name or thumbprint; everybody where it is left out.") var owner: Selector?
         @Option(help: "Why, for the list.") var note = ""
 
         func run() throws {
             let store = try Store(in: target.directory)
-            let owner = try owner.map { try store.owner($0) }
-            try store.revoke(.chip(chip, owner: owner?.thumbprint), note: note, at: systemSeconds())
-            print("revoked chip \(chip) for \(owner?.name ?? "everybody")")
+            let owner = try owner.map { try store.owner($0.text) }
+            try store.revoke(.chip(chip.text, owner: owner?.thumbprint), note: note, at: systemSeconds())
+            print("revoked chip \(chip.text) for \(owner?.name ?? "everybody")")
         }
     }
 

@@ -226,13 +226,26 @@ import Testing
         let added = try BrokerProcess.run(["owner", "add", directory, "alice", "-"], input: key.jwk.canonical)
         #expect(added.status == 0 && added.output == "enrolled alice \(key.thumbprint)\n")
         #expect(try BrokerProcess.run(["owner", "list", directory]).output.contains(key.thumbprint))
-        let id = Base64URL.encode(try Random.bytes(16))
+        // One random id in 64 begins like an option, and one in 4096 like a long one.
+        let id = "--" + Base64URL.encode(try Random.bytes(16)).dropFirst(2)
         let revoked = try BrokerProcess.run(["revoke", "binding", directory, "alice", id, "--note", "lost"])
         #expect(revoked.status == 0, "\(revoked.errors)")
         #expect(
             try BrokerProcess.run(["revoke", "list", directory]).output.contains("binding \(id) of \(key.thumbprint)  lost"))
         #expect(try BrokerProcess.run(["owner", "remove", directory, "alice"]).status == 0)
         #expect(try BrokerProcess.run(["owner", "list", directory]).output.isEmpty)
+    }
+
+    @Test func `what begins with a dash and is an id or a thumbprint is no option`() throws {
+        let chip = "-" + Base64URL.encode(try Random.bytes(64)).dropFirst()
+        let revoked = try BrokerProcess.run(["revoke", "chip", directory, chip, "--note", "-"])
+        #expect(revoked.status == 0 && revoked.output == "revoked chip \(chip) for everybody\n", "\(revoked.errors)")
+        let stranger = "-" + Base64URL.encode(try Random.bytes(32)).dropFirst()
+        for arguments in [["owner", "remove", directory, stranger], ["audit", directory, "--owner", stranger]] {
+            let output = try BrokerProcess.run(arguments)
+            #expect(output.status == 1)
+            #expect(output.errors.contains("error: no owner \(stranger) is enrolled"), "\(output.errors)")
+        }
     }
 
     @Test func `a private key is not enrolled`() throws {
