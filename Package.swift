@@ -123,7 +123,7 @@ let package = Package(
         .target(
             name: "Broker",
             dependencies: [
-                "Attestation", "BrokerProtocol", "COpenSSL", "FileIO", "PinKit", "TEE",
+                "Attestation", "BrokerProtocol", "COpenSSL", "FileIO", "HTTPClient", "PinKit", "TEE",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -206,9 +206,9 @@ let package = Package(
         .testTarget(
             name: "BrokerTests",
             dependencies: [
-                "Attestation", "Broker", "BrokerProtocol", "COpenSSL", "EvidenceVectors", "FileIO", "PinKit", "TEESimulator",
+                "Attestation", "Broker", "BrokerProtocol", "COpenSSL", "EvidenceVectors", "FileIO", "PinKit", "TEE", "TEESimulator",
                 "cvm-clevis-broker",
             ],
-            swiftSettings: strict),
+            exclude: ["vendor.py"], swiftSettings: strict),
     ]
 )

@@ -2,6 +2,8 @@
 
 /// What a broker is started with, as the operator wrote it.
 public struct BrokerConfiguration: Sendable {
+    public static let officialKeyService = AMDKeyService.official
+
     public let directory: BrokerDirectory
     /// `product=hex` and `tdx=number`, see ``MinimumTCB``.
     public let minimumTCB: [String]
@@ -13,23 +15,30 @@ public struct BrokerConfiguration: Sendable {
     /// Files with AMD's revocation lists.
     public let revocationLists: [String]
 
+    /// Base address of AMD's key service or a mirror of it; nil where evidence must come with its VCEK.
+    public let amdKeyService: String?
+
     public init(
         directory: BrokerDirectory, minimumTCB: [String] = [], simulatorTrust: String? = nil, collateral: [String] = [],
-        revocationLists: [String] = []
+        revocationLists: [String] = [], amdKeyService: String? = nil
     ) {
         self.directory = directory
         self.minimumTCB = minimumTCB
         self.simulatorTrust = simulatorTrust
         self.collateral = collateral
         self.revocationLists = revocationLists
+        self.amdKeyService = amdKeyService
     }
 
     /// Loads everything, and throws for whatever is missing or wrong before anything is served.
-    public func makeUnsealer() throws(BrokerError) -> Unsealer {
+    public func makeUnsealer(counting metrics: Metrics) throws(BrokerError) -> Unsealer {
         let floors = try MinimumTCB(minimumTCB)
-        let check = try EvidenceCheck(
+        let service = try amdKeyService.map { (base) throws(BrokerError) in try AMDKeyService(base) }
+        var check = try EvidenceCheck(
             simulatorTrust: simulatorTrust, collateral: collateral, revocationLists: revocationLists)
-        return Unsealer(
-            keys: try directory.loadKeys(), evidence: check, floors: floors, store: try Store(in: directory))
+        let keys = try directory.loadKeys()
+        let store = try Store(in: directory)
+        if let service { check = check.searching(store, service, metrics: metrics) }
+        return Unsealer(keys: keys, evidence: check, floors: floors, store: store)
     }
 }

@@ -9,6 +9,8 @@ public import PinKit
 @safe public final class HTTPClient {
     /// Bytes of the body of an answer.
     public static let maximumBody = 1 << 20
+    /// The media type of most answers that are asked for.
+    public static let json = "application/json"
 
     let curl: LibCurl
     let easy: UnsafeMutableRawPointer
@@ -51,14 +53,18 @@ public import PinKit
     /// `.unavailable` with libcurl's words and how long it tried; `.refused` when the server is not the pinned one or answers
     /// with more than ``maximumBody`` bytes; `.malformed` for an address that may not be contacted.
     public func post(
-        _ url: String, body: [UInt8], contentType: String = "application/json", before deadline: Deadline
+        _ url: String, body: [UInt8], contentType: String = json, before deadline: Deadline
     ) throws(PinError) -> HTTPResponse {
-        try send(body, ["Content-Type: \(contentType)", "Expect:"], to: url, before: deadline)
+        let headers = ["Content-Type: \(contentType)", "Expect:", "Accept: \(Self.json)"]
+        return try send(body, headers, to: url, before: deadline)
     }
 
     /// Asks for what is at `url`; limits and errors are those of ``post(_:body:contentType:before:)``.
-    public func get(_ url: String, before deadline: Deadline) throws(PinError) -> HTTPResponse {
-        try send(nil, [], to: url, before: deadline)
+    /// `accept`: the media type that is asked for.
+    public func get(
+        _ url: String, accept: String = json, before deadline: Deadline
+    ) throws(PinError) -> HTTPResponse {
+        try send(nil, ["Accept: \(accept)"], to: url, before: deadline)
     }
 
     /// A GET where there is no body, else a POST.
@@ -70,7 +76,7 @@ public import PinKit
         guard address.isEncrypted || allowsPlainHTTP || address.isLoopback else {
             throw PinError(.malformed, step: step, detail: "http is for this machine only; use https")
         }
-        let headers = try HeaderList(headers + ["Accept: application/json"], curl)
+        let headers = try HeaderList(headers, curl)
         return try Transfer(self, step: step, before: deadline).run(address, headers, body)
     }
 
@@ -134,9 +140,12 @@ public import PinKit
 public struct HTTPResponse: Sendable {
     public let status: Int
     public let body: [UInt8]
+    /// Seconds that the server wants to be left alone for (`Retry-After`), more than 0.
+    public let retryAfter: Int?
 
-    public init(status: Int, body: [UInt8]) {
+    public init(status: Int, body: [UInt8], retryAfter: Int? = nil) {
         self.status = status
         self.body = body
+        self.retryAfter = retryAfter
     }
 }

@@ -40,7 +40,8 @@ struct Transfer {
         let code = if let body { try post(body) } else { try get() }
         guard code == CURLE_OK else { throw error(code, answer) }
         let status = unsafe cvm_curl_status(client.curl.functions, client.easy)
-        return HTTPResponse(status: status, body: answer.bytes)
+        let pause = unsafe cvm_curl_retry_after(client.curl.functions, client.easy)
+        return HTTPResponse(status: status, body: answer.bytes, retryAfter: pause > 0 ? Int(pause) : nil)
     }
 
     private func get() throws(PinError) -> CURLcode {

@@ -47,6 +47,12 @@ struct Serve: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Where VCEKs are asked for that evidence comes without: AMD's key service or a mirror of it; off to ask nobody.",
+            valueName: "url"))
+    var amdKds = BrokerConfiguration.officialKeyService
+
+    @Option(
+        help: ArgumentHelp(
             "DANGER: also believe this simulator's evidence (cvm-tee-sim trust). For trying things out.", valueName: "dir"))
     var trustSimulator: String?
 
@@ -58,8 +64,9 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let configuration = BrokerConfiguration(
             directory: target.directory, minimumTCB: minimumTcb, simulatorTrust: trustSimulator, collateral: collateral,
-            revocationLists: revocationList)
-        let unsealer = try configuration.makeUnsealer()
+            revocationLists: revocationList, amdKeyService: amdKds == "off" ? nil : amdKds)
+        let metrics = Metrics()
+        let unsealer = try configuration.makeUnsealer(counting: metrics)
         let server = try BrokerServer(unsealer, address: ListenAddress(listen), transport: transport())
         if let trustSimulator { warnAboutSimulator(trustSimulator) }
         try RefValues.warn(of: Store(in: target.directory).references())

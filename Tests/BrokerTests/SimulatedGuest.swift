@@ -13,7 +13,7 @@ struct SimulatedGuest {
     /// `flipping`: offsets of bytes that change after the report is signed.
     func request(
         _ envelopes: [String], to broker: PublicKey, nonce: String, evidenceFor named: [String]? = nil,
-        tee: SimulatedTEE = .snp(SNPSettings()), flipping: [Int] = []
+        tee: SimulatedTEE = .snp(SNPSettings()), flipping: [Int] = [], withoutCertificates: Bool = false
     ) throws -> UnsealRequest {
         let platform = try platform(of: tee)
         let data = ReportData.digest(
@@ -21,7 +21,7 @@ struct SimulatedGuest {
             tee: platform, guestKey: key.publicKey)
         return try UnsealRequest([
             "tee": .string(platform.rawValue), "envelopes": .array(envelopes.map { .string($0) }),
-            "evidence": try evidence(of: tee, over: data, flipping),
+            "evidence": try evidence(of: tee, over: data, flipping, withoutCertificates),
             "runtime-data": [
                 "nonce": .string(nonce),
                 "tee-pubkey": [
@@ -40,13 +40,13 @@ struct SimulatedGuest {
         }
     }
 
-    func evidence(of tee: SimulatedTEE, over data: [UInt8], _ flipping: [Int] = []) throws -> JSON {
+    func evidence(of tee: SimulatedTEE, over data: [UInt8], _ flipping: [Int] = [], _ isBare: Bool = false) throws -> JSON {
         switch tee {
         case .snp(let settings):
             let chip = try SimulatedSNP(settings)
             return [
                 "report": .string(Base64.encode(try chip.report(for: data, flipping: flipping))),
-                "certificates": .string(Base64.encode(chip.certificates)),
+                "certificates": .string(Base64.encode(isBare ? [] : chip.certificates)),
             ]
         case .tdx(let settings):
             return ["quote": .string(Base64.encode(try SimulatedTDX(settings).quote(over: data, flipping: flipping)))]

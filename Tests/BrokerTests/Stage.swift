@@ -23,9 +23,10 @@ final class Stage {
     /// What an envelope of the stage protects; distinct enough to be searched for.
     let share = Array("a share that nobody may see ".utf8) + (0..<16)
 
-    /// `revocations`: lists that the broker is started with.
+    /// `revocations`: lists that the broker is started with; `keyService`: where it asks for VCEKs.
     init(
-        floors: [String] = [], trustsSimulator: Bool = true, hasCollateral: Bool = true, revocations: [[UInt8]] = []
+        floors: [String] = [], trustsSimulator: Bool = true, hasCollateral: Bool = true, revocations: [[UInt8]] = [],
+        keyService: String? = nil
     ) throws {
         scratch = try TemporaryDirectory()
         broker = try AgreementKey.generate()
@@ -42,9 +43,11 @@ final class Stage {
         keys = BrokerKeys(
             envelope: broker, nonces: try SecretBytesBox().sealer(), sessions: try Sealer(key: .random(count: 32)),
             tokens: token, resources: resources)
-        check = try EvidenceCheck(
+        var check = try EvidenceCheck(
             simulatorTrust: trustsSimulator ? trust : nil,
             collateral: trustsSimulator && hasCollateral ? [trust + "/collateral"] : [], revocationLists: lists)
+        if let keyService { check = check.searching(store, try AMDKeyService(keyService), metrics: Metrics()) }
+        self.check = check
         self.floors = try MinimumTCB(floors)
         unsealer = Unsealer(keys: keys, evidence: check, floors: self.floors, store: store)
     }
@@ -77,11 +80,11 @@ final class Stage {
     /// See ``SimulatedGuest``; with a fresh nonce where none is given.
     func request(
         _ envelopes: [String], nonce: String? = nil, evidenceFor named: [String]? = nil,
-        tee: SimulatedTEE = .snp(SNPSettings()), flipping: [Int] = []
+        tee: SimulatedTEE = .snp(SNPSettings()), flipping: [Int] = [], withoutCertificates: Bool = false
     ) throws -> UnsealRequest {
         try SimulatedGuest(key: guest).request(
             envelopes, to: broker.publicKey, nonce: nonce ?? unsealer.challenge(at: now).nonce, evidenceFor: named,
-            tee: tee, flipping: flipping)
+            tee: tee, flipping: flipping, withoutCertificates: withoutCertificates)
     }
 
     func unseal(_ request: UnsealRequest, at moment: Int64? = nil) throws -> [UnsealResponse.Result] {

@@ -45,6 +45,14 @@ public final class SNPVerifier: Sendable {
         return GenuineSNP(report: report, endorsement: endorsement, isRevocationChecked: isRevocationChecked)
     }
 
+    /// Throws unless `vcek`, in DER, is a certificate that AMD made for the chip and the TCB which `report` states, and is in
+    /// date at `seconds` since 1970: what a cache may keep. Says nothing about who made the report.
+    public func check(vcek: [UInt8], for report: SNPReport, at seconds: Int64) throws(EvidenceError) {
+        let endorsement = try endorsement(by: vcek, of: .vcek)
+        try endorsement.check(at: seconds)
+        try endorsement.checkSubject(of: report)
+    }
+
     private static func signingKey(of report: SNPReport) throws(EvidenceError) -> SNPSigningKey {
         guard report.signatureAlgorithm == 1 else {
             throw EvidenceError(

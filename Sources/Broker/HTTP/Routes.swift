@@ -38,6 +38,7 @@ struct Routes: Sendable {
     private func unseal(_ request: Request, _ context: BrokerRequestContext) async throws -> Response {
         let message = try await message(UnsealRequest.self, in: request)
         let remote = context.remote
+        try await unsealer.prepare(message, at: clock())
         let unsealed = try await gate.pass {
             try await threads.runIfActive { try unsealer.unseal(message, from: remote, at: clock()) }
         }

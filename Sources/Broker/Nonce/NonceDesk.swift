@@ -31,6 +31,12 @@ package final class NonceDesk: Sendable {
 
     package func issue(at now: Int64) throws(PinError) -> [UInt8] { try sealer.seal(at: now) }
 
+    /// Whether `nonce` is this broker's and in time; it may have been spent.
+    func isFresh(_ nonce: [UInt8], at now: Int64) -> Bool {
+        guard let born = sealer.open(nonce) else { return false }
+        return -NonceSealer.clockSkew...NonceSealer.lifetime ~= now - born
+    }
+
     /// Spends `nonce`, or says why it cannot be.
     package func redeem(_ nonce: [UInt8], at now: Int64) throws(Rejection) {
         guard let born = sealer.open(nonce) else { throw .foreign }

@@ -16,6 +16,7 @@ enum Schema {
             // What a KBS client asked for; empty where it was an envelope.
             try database.execute(sql: "ALTER TABLE audit ADD COLUMN resource TEXT")
         }
+        migrator.registerMigration("certificates") { try $0.execute(sql: CertificateTable.definition) }
         return migrator
     }
 

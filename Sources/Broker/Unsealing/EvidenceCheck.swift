@@ -17,6 +17,8 @@ package struct EvidenceCheck: Sendable {
     private let snp: SNPVerifier
     /// nil where there is no collateral to judge quotes by.
     private let tdx: TDXVerifier?
+    /// Where VCEKs come from that are not in the evidence; nil where evidence must have them.
+    private(set) var endorsements: EndorsementDesk?
 
     /// Believes AMD and Intel and, where a directory with its anchors is given, the simulator that has their keys.
     /// `collateral`: directories with Intel's word on one kind of platform each; `revocationLists`: files with AMD's on its
@@ -44,6 +46,17 @@ package struct EvidenceCheck: Sendable {
     package init(snp: SNPVerifier, tdx: TDXVerifier?) {
         self.snp = snp
         self.tdx = tdx
+    }
+
+    /// The same, and VCEKs that evidence comes without are looked for in `store` and at `service`.
+    package func searching(
+        _ store: Store, _ service: AMDKeyService, metrics: Metrics,
+        clock: @escaping @Sendable () -> Int64 = systemSeconds
+    ) -> EvidenceCheck {
+        var check = self
+        check.endorsements = EndorsementDesk(
+            verifier: snp, store: store, service: service, metrics: metrics, clock: clock)
+        return check
     }
 
     private static func revocations(_ paths: [String], _ anchors: TrustAnchors) throws(BrokerError) -> SNPRevocations {
@@ -94,7 +107,8 @@ package struct EvidenceCheck: Sendable {
     private func verify(_ evidence: EvidenceDocument, at now: Int64) throws(EvidenceError) -> VerifiedEvidence {
         switch evidence {
         case .snp(let report, let certificates):
-            return .snp(try snp.verify(report: report, certificates: certificates, at: now))
+            let table = endorsements?.completed(certificates, for: report) ?? certificates
+            return .snp(try snp.verify(report: report, certificates: table, at: now))
         case .tdx(let quote, let eventLog):
             guard let tdx else {
                 throw EvidenceError(.unavailable, step: "collateral", detail: "this broker has none: serve --collateral")

@@ -35,6 +35,15 @@ public final class Unsealer: Sendable {
         }
     }
 
+    /// Before ``unseal(_:from:at:)``: looks for what it takes to judge the evidence and is not in it. May wait for a vendor, for
+    /// seconds, and so is not counted among the requests that are being decided.
+    package func prepare(_ request: UnsealRequest, at now: Int64) async throws(Rejection) {
+        guard let endorsements = check.endorsements else { return }
+        // So that asking a vendor costs a nonce at least.
+        guard desk.isFresh(Base64.decode(request.nonce) ?? [], at: now) else { return }
+        try await endorsements.prepare(request.evidence)
+    }
+
     /// `POST /kbs/v0/unseal`. Whatever it decides about an envelope is in the audit log when it returns; when the log cannot be
     /// written, nothing is answered.
     package func unseal(_ request: UnsealRequest, from remote: String, at now: Int64) throws(Rejection) -> Unsealed {

@@ -83,6 +83,12 @@ static inline long cvm_curl_status(const struct cvm_curl *curl, CURL *easy) {
     return curl->easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK ? status : 0;
 }
 
+// Seconds, from a header in either form; 0 where there was none.
+static inline curl_off_t cvm_curl_retry_after(const struct cvm_curl *curl, CURL *easy) {
+    curl_off_t seconds = 0;
+    return curl->easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK ? seconds : 0;
+}
+
 static inline struct curl_slist *cvm_curl_append(const struct cvm_curl *curl, struct curl_slist *list, const char *line) {
     return curl->slist_append(list, line);
 }

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import GRDB
+internal import PinKit
+
+/// Certificates that a vendor gave, each verified before it came here, and what the vendor said it does not have.
+enum CertificateTable {
+    /// `der` is in base64url, and NULL where the vendor has none; `until` is when that is to be asked again, and 0 for
+    /// certificates.
+    static let definition = """
+        CREATE TABLE certificate (
+            name  TEXT NOT NULL PRIMARY KEY,
+            der   TEXT,
+            until INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+}
+
+/// What is known of a certificate without asking anybody.
+package enum KnownCertificate: Sendable, Equatable {
+    case present([UInt8])
+    case absent
+}
+
+extension Store {
+    /// nil where nothing is known at `now`.
+    func certificate(_ name: String, at now: Int64) throws(BrokerError) -> KnownCertificate? {
+        try read("read a certificate") { database in
+            let row = try Row.fetchOne(database, sql: "SELECT der, until FROM certificate WHERE name = ?", arguments: [name])
+            guard let row else { return nil }
+            if let der = row["der"] as String? { return Base64URL.decode(der).map { .present($0) } }
+            return (row["until"] as Int64) > now ? .absent : nil
+        }
+    }
+
+    /// Remembers; what the vendor did not have is forgotten when its time is over.
+    func remember(_ certificate: KnownCertificate, as name: String, until: Int64, at now: Int64) throws(BrokerError) {
+        try writeUnsynced("keep a certificate") { database in
+            try database.execute(sql: "DELETE FROM certificate WHERE der IS NULL AND until <= ?", arguments: [now])
+            var der: String?
+            if case .present(let bytes) = certificate { der = Base64URL.encode(bytes) }
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO certificate (name, der, until) VALUES (?, ?, ?)",
+                arguments: [name, der, der == nil ? until : 0])
+        }
+    }
+}

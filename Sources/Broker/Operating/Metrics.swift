@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Synchronization
+
+/// What a broker has counted since it started, and its text for Prometheus (exposition format 0.0.4).
+public final class Metrics: Sendable {
+    /// A counter's name and what it counts. Label values come from the broker's own words only, so their number is bounded.
+    package struct Counter: Hashable, Sendable {
+        let name: String
+        let help: String
+
+        package static let decisions = Counter(
+            name: "cvm_broker_decisions_total", help: "Decisions about envelopes and evidence, by decision.")
+        package static let rejections = Counter(
+            name: "cvm_broker_rejections_total", help: "Requests answered with an error, by the error's name.")
+        package static let certificates = Counter(
+            name: "cvm_broker_certificates_total", help: "VCEKs found without asking AMD, by where.")
+        package static let vendorRequests = Counter(
+            name: "cvm_broker_vendor_requests_total", help: "Requests to vendors' servers, by vendor and result.")
+
+        static let all = [decisions, rejections, certificates, vendorRequests]
+    }
+
+    /// Upper bounds of the histogram's buckets in milliseconds.
+    private static let bounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10_000]
+
+    private struct State {
+        var counts: [Counter: [String: UInt64]] = [:]
+        var buckets = [UInt64](repeating: 0, count: Metrics.bounds.count)
+        var requests: UInt64 = 0
+        var microseconds: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+
+    public init() {}
+
+    package func count(_ counter: Counter, _ labels: KeyValuePairs<String, String> = [:]) {
+        let text = labels.map { "\($0)=\"\($1)\"" }.joined(separator: ",")
+        state.withLock { $0.counts[counter, default: [:]][text, default: 0] += 1 }
+    }
+
+    /// What `counter` has for exactly these labels.
+    package func value(of counter: Counter, _ labels: KeyValuePairs<String, String> = [:]) -> UInt64 {
+        let text = labels.map { "\($0)=\"\($1)\"" }.joined(separator: ",")
+        return state.withLock { $0.counts[counter]?[text] ?? 0 }
+    }
+
+    /// One request took so long, from its head to its answer.
+    package func observe(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        let microseconds = UInt64(max(0, seconds)) &* 1_000_000 &+ UInt64(max(0, attoseconds) / 1_000_000_000_000)
+        state.withLock { state in
+            state.requests += 1
+            state.microseconds &+= microseconds
+            for (index, bound) in Metrics.bounds.enumerated() where microseconds <= UInt64(bound) * 1000 {
+                state.buckets[index] += 1
+            }
+        }
+    }
+
+    /// `gauges`: what is not counted but looked at now.
+    package func text(gauges: KeyValuePairs<String, Int> = [:]) -> String {
+        let state = state.withLock { $0 }
+        var lines: [String] = []
+        for counter in Counter.all {
+            lines += ["# HELP \(counter.name) \(counter.help)", "# TYPE \(counter.name) counter"]
+            for (labels, count) in (state.counts[counter] ?? [:]).sorted(by: { $0.key < $1.key }) {
+                lines.append("\(counter.name)\(labels.isEmpty ? "" : "{\(labels)}") \(count)")
+            }
+        }
+        lines += Metrics.histogram(state)
+        for (name, value) in gauges { lines += ["# TYPE \(name) gauge", "\(name) \(value)"] }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func histogram(_ state: State) -> [String] {
+        let name = "cvm_broker_request_seconds"
+        var lines = ["# HELP \(name) From a request's head to its answer.", "# TYPE \(name) histogram"]
+        for (bound, count) in zip(bounds, state.buckets) {
+            lines.append("\(name)_bucket{le=\"\(Double(bound) / 1000)\"} \(count)")
+        }
+        return lines + [
+            "\(name)_bucket{le=\"+Inf\"} \(state.requests)", "\(name)_sum \(Double(state.microseconds) / 1_000_000)",
+            "\(name)_count \(state.requests)",
+        ]
+    }
+}
