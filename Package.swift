@@ -206,7 +206,8 @@ let package = Package(
         .testTarget(
             name: "BrokerTests",
             dependencies: [
-                "Attestation", "Broker", "BrokerProtocol", "COpenSSL", "EvidenceVectors", "FileIO", "PinKit", "TEE", "TEESimulator",
+                "Attestation", "Broker", "BrokerProtocol", "COpenSSL", "EvidenceVectors", "FileIO", "PinKit", "TEE",
+                "TEESimulator",
                 "cvm-clevis-broker",
             ],
             exclude: ["vendor.py"], swiftSettings: strict),

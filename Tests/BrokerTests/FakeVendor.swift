@@ -8,6 +8,7 @@ import TEESimulator
 final class FakeVendor {
     private let directory: TemporaryDirectory
     private let process = Process()
+    private let life = Pipe()
     let url: String
 
     init() throws {
@@ -17,6 +18,9 @@ final class FakeVendor {
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("vendor.py").path
         process.arguments = ["python3", script, directory.path]
         process.standardOutput = output
+        // It ends with whoever holds the other end, and keeps nobody's output open who waits for ours to end.
+        process.standardInput = life
+        process.standardError = FileHandle.nullDevice
         try process.run()
         // A line may come in pieces.
         var line = ""

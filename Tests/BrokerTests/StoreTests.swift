@@ -111,7 +111,10 @@ import Testing
         let tables = try store.schema()
         #expect(try Store(at: directory.path + "/broker.sqlite").schema() == tables)
         #expect(
-            tables == ["audit", "grdb_migrations", "owner", "reference_set", "resource", "revocation", "sqlite_sequence"])
+            tables == [
+                "audit", "certificate", "grdb_migrations", "owner", "reference_set", "resource", "revocation",
+                "sqlite_sequence",
+            ])
     }
 
     @Test func `a file from a newer version is refused`() throws {

@@ -34,7 +34,7 @@ extension Store {
 
     /// Remembers; what the vendor did not have is forgotten when its time is over.
     func remember(_ certificate: KnownCertificate, as name: String, until: Int64, at now: Int64) throws(BrokerError) {
-        try writeUnsynced("keep a certificate") { database in
+        try write("keep a certificate") { database in
             try database.execute(sql: "DELETE FROM certificate WHERE der IS NULL AND until <= ?", arguments: [now])
             var der: String?
             if case .present(let bytes) = certificate { der = Base64URL.encode(bytes) }

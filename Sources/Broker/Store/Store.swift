@@ -41,21 +41,6 @@ public final class Store: Sendable {
         try Store.attempt(step) { try database.write(body) }
     }
 
-    /// One transaction that a crash of the machine may undo, for what can be had again: it does not wait for the disk.
-    func writeUnsynced(_ step: String, _ body: (Database) throws -> Void) throws(BrokerError) {
-        try Store.attempt(step) {
-            try database.writeWithoutTransaction { database in
-                try database.execute(sql: "PRAGMA synchronous = NORMAL")
-                // What follows this transaction is on the disk again before it is answered.
-                defer { try? database.execute(sql: "PRAGMA synchronous = FULL") }
-                try database.inTransaction {
-                    try body(database)
-                    return .commit
-                }
-            }
-        }
-    }
-
     private static func attempt<Value>(_ step: String, _ body: () throws -> Value) throws(BrokerError) -> Value {
         do {
             return try body()
