@@ -153,6 +153,28 @@ import Testing
         #expect(try vendor.asked().count == 1)
     }
 
+    @Test func `a KBS client without certificates attests all the same`() async throws {
+        let stage = try Stage(keyService: vendor.url)
+        try vendor.add(SimulatedSNP())
+        let guest = KBSGuest(stage: stage)
+        let (nonce, cookie) = try guest.begin()
+        let desk = stage.unsealer.resources
+        let attestation = try desk.read(guest.message(nonce, withoutCertificates: true), cookie: cookie)
+        try await desk.prepare(attestation, at: stage.now)
+        let attested = try desk.attest(attestation, from: stage.remote, at: stage.now)
+        try stage.store()
+        #expect(try guest.open(stage.release(.cookie(attested.cookie))) == stage.share)
+        #expect(try vendor.asked().count == 1)
+        // Its nonce is out of time, and another chip's certificate is missing: nobody is asked.
+        var settings = SNPSettings()
+        settings.chip = [UInt8](repeating: 9, count: 64)
+        let other = KBSGuest(stage: stage, tee: .snp(settings))
+        let late = try other.begin(at: stage.now - 3600)
+        let refused = try desk.read(other.message(late.nonce, withoutCertificates: true), cookie: late.cookie)
+        try await desk.prepare(refused, at: stage.now)
+        #expect(try vendor.asked().count == 1)
+    }
+
     @Test func `a nonce that is not ours makes nobody ask AMD`() async throws {
         let stage = try Stage(keyService: vendor.url)
         let nonce = Base64.encode([UInt8](repeating: 1, count: 32))

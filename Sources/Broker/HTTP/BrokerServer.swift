@@ -46,6 +46,7 @@ public struct BrokerServer: Sendable {
                 router: routes.router(), server: try server(), configuration: configuration,
                 onServerRunning: { channel in ready(url(of: channel)) }, logger: BrokerServer.frameworkLogger)
             try await application.runService()
+            await unsealer.close()
             try await threads.shutdownGracefully()
         } catch let error as BrokerError {
             throw error

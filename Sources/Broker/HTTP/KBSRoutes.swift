@@ -17,8 +17,11 @@ extension Routes {
         let body = try await body(of: request, upTo: AttestRequest.maximumLength)
         let cookie = Self.session(in: request)
         let remote = context.remote
+        let desk = unsealer.resources
+        let attestation = try await gate.pass { try await threads.runIfActive { try desk.read(body, cookie: cookie) } }
+        try await desk.prepare(attestation, at: clock())
         let (token, session) = try await gate.pass {
-            try await threads.runIfActive { try unsealer.resources.attest(body, cookie: cookie, from: remote, at: clock()) }
+            try await threads.runIfActive { try desk.attest(attestation, from: remote, at: clock()) }
         }
         let answer: JSON = ["token": .string(token)]
         var response = Response.json(Array(answer.canonical.utf8))

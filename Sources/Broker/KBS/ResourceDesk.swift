@@ -41,19 +41,36 @@ package final class ResourceDesk: Sendable {
         return try sealing { () throws(PinError) in try session.sealed(keys.sessions) }
     }
 
-    /// `POST /kbs/v0/attest`: a token, and the cookie to go on with.
-    package func attest(
-        _ body: [UInt8], cookie: String?, from remote: String, at now: Int64
-    ) throws(Rejection) -> (token: String, cookie: String) {
+    /// A guest's message to `attest`, read and judged by nobody yet.
+    package struct Attestation: Sendable {
+        fileprivate let begun: Session.Begun
+        fileprivate let request: AttestRequest
+    }
+
+    /// `POST /kbs/v0/attest`, what came with it: `cookie` is that of `auth`.
+    package func read(_ body: [UInt8], cookie: String?) throws(Rejection) -> Attestation {
         guard let cookie, let begun = Session.Begun(cookie, keys.sessions) else {
             throw Rejection(.unauthenticated, "no session: begin with auth, and send its cookie")
         }
-        let request: AttestRequest
         do throws(JSONError) {
-            request = try AttestRequest(body: body, version: begun.version, tee: begun.tee)
+            return Attestation(begun: begun, request: try AttestRequest(body: body, version: begun.version, tee: begun.tee))
         } catch {
             throw Rejection(.malformedRequest, error.description)
         }
+    }
+
+    /// Before ``attest(_:from:at:)``: see ``Unsealer/prepare(_:at:)``.
+    package func prepare(_ attestation: Attestation, at now: Int64) async throws(Rejection) {
+        guard let endorsements = check.endorsements else { return }
+        guard nonces.isFresh(Base64.decode(attestation.begun.nonce) ?? [], at: now) else { return }
+        try await endorsements.prepare(attestation.request.evidence)
+    }
+
+    /// A token, and the cookie to go on with.
+    package func attest(
+        _ attestation: Attestation, from remote: String, at now: Int64
+    ) throws(Rejection) -> (token: String, cookie: String) {
+        let (begun, request) = (attestation.begun, attestation.request)
         try redeem(begun, request, at: now)
         let evidence = try verify(request, begun, from: remote, at: now)
         let session = Session.Attested(
@@ -62,6 +79,13 @@ package final class ResourceDesk: Sendable {
             let token = AttestationToken(session: session, nonce: begun.nonce)
             return (try token.signed(keys.tokens, keys.sessions, at: now), try session.sealed(keys.sessions))
         }
+    }
+
+    /// The same for evidence that is complete.
+    package func attest(
+        _ body: [UInt8], cookie: String?, from remote: String, at now: Int64
+    ) throws(Rejection) -> (token: String, cookie: String) {
+        try attest(read(body, cookie: cookie), from: remote, at: now)
     }
 
     /// `GET /kbs/v0/resource/…`: the answer's body. The decision is in the audit log when it returns.

@@ -44,6 +44,9 @@ public final class Unsealer: Sendable {
         try await endorsements.prepare(request.evidence)
     }
 
+    /// Lets go of the threads that ask vendors; evidence that lacks something is refused from then on.
+    package func close() async { await check.endorsements?.close() }
+
     /// `POST /kbs/v0/unseal`. Whatever it decides about an envelope is in the audit log when it returns; when the log cannot be
     /// written, nothing is answered.
     package func unseal(_ request: UnsealRequest, from remote: String, at now: Int64) throws(Rejection) -> Unsealed {

@@ -31,11 +31,13 @@ struct KBSGuest {
     }
 
     /// The message for `nonce`; with evidence for `reported` where that is another.
-    func message(_ nonce: String, evidenceFor reported: String? = nil, additional: String = "") throws -> [UInt8] {
+    func message(
+        _ nonce: String, evidenceFor reported: String? = nil, additional: String = "", withoutCertificates: Bool = false
+    ) throws -> [UInt8] {
         var covered: JSONObject = ["nonce": .string(reported ?? nonce), "tee-pubkey": key]
         if version == .v0_4_0 { covered["additional-evidence"] = .string(additional) }
         let data = Digest.sha384(Array(JSON.object(covered).canonical.utf8)) + [UInt8](repeating: 0, count: 16)
-        let evidence = try SimulatedGuest(key: stage.guest).evidence(of: tee, over: data)
+        let evidence = try SimulatedGuest(key: stage.guest).evidence(of: tee, over: data, [], withoutCertificates)
         let message: JSON =
             version == .v0_4_0
             ? [
