@@ -15,8 +15,8 @@ public final class KeyRing {
         case opened(Int, UnlockedVolume)
         /// For good.
         case refused(Int, LUKSError)
-        /// To be tried again.
-        case unavailable(Int, LUKSError)
+        /// To be tried again, for the first time or not.
+        case unavailable(Int, LUKSError, isFirst: Bool)
     }
 
     private enum Place {
@@ -86,8 +86,7 @@ public final class KeyRing {
     /// true and whose header copies are there.
     public func advance(_ wanted: Set<Int>) {
         let open = wanted.filter(isOpen)
-        let isNew = open.contains { if case .untried = places[$0] { true } else { false } }
-        guard !isWalking, !open.isEmpty, isNew || next.hasPassed else { return }
+        guard !isWalking, !open.isEmpty, open.contains(where: isUntried) || next.hasPassed else { return }
         let asked = volumes.indices.filter { isOpen($0) && FileIO.exists(BootPaths.header(of: volumes[$0].name)) }
         for volume in open where !asked.contains(volume) {
             let header = BootPaths.header(of: volumes[volume].name)
@@ -116,14 +115,18 @@ public final class KeyRing {
         }
     }
 
+    private func isUntried(_ volume: Int) -> Bool {
+        if case .untried = places[volume] { true } else { false }
+    }
+
     private func take(_ report: Report) -> Event? {
         switch report {
         case .opened(let volume, let opened, let key):
             places[volume] = .key(key)
             return .opened(volume, opened)
         case .failed(let volume, let error) where error.code == .unavailable:
-            places[volume] = .missing(error)
-            return .unavailable(volume, error)
+            defer { places[volume] = .missing(error) }
+            return .unavailable(volume, error, isFirst: isUntried(volume))
         case .failed(let volume, let error):
             places[volume] = .refused(error)
             return .refused(volume, error)

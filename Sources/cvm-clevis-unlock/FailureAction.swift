@@ -16,6 +16,21 @@ struct FailureAction {
         hasJournal = inherited.hasJournal
     }
 
+    /// Says what became of a volume. What keeps it from opening is on the console once, where somebody may be waiting.
+    func tell(_ event: KeyRing.Event, _ configuration: BootConfig) {
+        switch event {
+        case .opened(let volume, let opened):
+            let binding = "token \(opened.token), keyslot \(opened.keyslot)"
+            Console.say("\(configuration.volumes[volume].name): key recovered by \(opened.policy) (\(binding))")
+        case .unavailable(let volume, let error, let isFirst):
+            let line = "\(configuration.volumes[volume].name): will be tried again: \(error)"
+            if isFirst && isActing { say(line) } else { Console.say(line) }
+        case .refused:
+            // Said together with what happens next.
+            break
+        }
+    }
+
     /// Says why `volume` stayed closed, and does not return where that ends the boot.
     func closed(_ volume: BootConfig.Volume, because reason: some CustomStringConvertible) {
         guard isActing else { return Console.say("\(volume.name): \(reason)") }

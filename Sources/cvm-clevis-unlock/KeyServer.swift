@@ -46,7 +46,7 @@ final class KeyServer {
     func run() -> Bool {
         while true {
             admit()
-            for event in ring.collect() { Console.say(event, configuration) }
+            for event in ring.collect() { action.tell(event, configuration) }
             answer()
             if waiting.isEmpty {
                 deadline = nil
@@ -124,20 +124,5 @@ final class KeyServer {
         _ = unsafe poll(&polled, nfds_t(polled.count), Int32((times.min() ?? 0) + 1))
         let gone = polled.dropFirst(2).map { $0.revents & Int16(POLLHUP | POLLERR) != 0 }
         waiting = zip(waiting, gone).filter { !$0.1 }.map { $0.0 }
-    }
-}
-
-extension Console {
-    static func say(_ event: KeyRing.Event, _ configuration: BootConfig) {
-        switch event {
-        case .opened(let volume, let opened):
-            let binding = "token \(opened.token), keyslot \(opened.keyslot)"
-            say("\(configuration.volumes[volume].name): key recovered by \(opened.policy) (\(binding))")
-        case .unavailable(let volume, let error):
-            say("\(configuration.volumes[volume].name): will be tried again: \(error)")
-        case .refused:
-            // Said together with what happens next.
-            break
-        }
     }
 }

@@ -52,7 +52,7 @@ final class PasswordAgent {
         }
         while true {
             lookAround()
-            for event in ring.collect() { Console.say(event, configuration) }
+            for event in ring.collect() { action.tell(event, configuration) }
             answer()
             if questions.isEmpty { return closed.isEmpty }
             ring.advance(Set(open.map(\.volume)))

@@ -114,13 +114,23 @@ cvm_clevis_volumes() {
         awk -F '"' '{ value[$1] = $2 } "name" in value && "uuid" in value { print value["name"], value["uuid"]; delete value }'
 }
 
-cvm_clevis_library() { # cvm_clevis_library NAME: with the libraries that it needs itself
-    local library
+# cvm_clevis_library NAME: with the libraries that it needs. Dracut itself looks for those of executable files only, which
+# Debian's libraries are not.
+cvm_clevis_library() {
+    local library file
     library=$(find -L "$dracutsysrootdir"/usr/lib* "$dracutsysrootdir"/lib* -name "$1" -print -quit 2>/dev/null)
-    [[ -n $library ]] || cvm_clevis_fail "$1 is not installed"
-    # Not inst_libdir_file: it leaves out what a library needs.
-    inst_binary "${library#"$dracutsysrootdir"}"
-    [[ -n $(find "$initdir" -name "$1") ]] || cvm_clevis_fail "$1 is not in the image"
+    [[ $library ]] || cvm_clevis_fail "$1 is not installed"
+    library=${library#"$dracutsysrootdir"}
+    while read -r file; do
+        inst_simple "$dracutsysrootdir$file" "$file"
+        [[ -e $initdir$file ]] || cvm_clevis_fail "$1 needs $file, which is not in the image"
+    done < <(cvm_clevis_with_dependencies "$library")
+}
+
+# cvm_clevis_with_dependencies LIBRARY: its path and those of all it needs; of what the loader does not find, the name.
+cvm_clevis_with_dependencies() {
+    echo "$1"
+    ${dracutsysrootdir:+chroot "$dracutsysrootdir"} ldd "$1" | awk '$2 == "=>" { print $3 == "not" ? $1 : $3 } /^[ \t]*\// { print $1 }'
 }
 
 cvm_clevis_install_network() {
