@@ -6,8 +6,8 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answer guests until SIGTERM or SIGINT.",
         discussion: """
-            Prints one line on standard output when it accepts connections; decisions go to standard error, one line each, and
-            into the audit log. Other commands may be used on DIR meanwhile, and take effect at once.
+            Prints one line on standard output when it accepts connections; requests and decisions go to standard error, one JSON
+            object each, and decisions into the audit log. Other commands may be used on DIR meanwhile, and take effect at once.
 
             Example:
               cvm-clevis-broker serve /srv/broker --listen 0.0.0.0:8443 --minimum-tcb genoa=0a00000000000e4d
@@ -53,11 +53,31 @@ struct Serve: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Serve /metrics, /healthz and /readyz here, in plain HTTP and to whoever can reach it.",
+            valueName: "address:port"))
+    var operations: String?
+
+    @Option(help: "Connections that may be open at a time.")
+    var connections = BrokerLimits().connections
+
+    @Option(help: "The same of one client: an IPv4 address, or a /64 of IPv6; 0 for no limit.")
+    var clientConnections = BrokerLimits().connectionsPerClient
+
+    @Option(help: "Requests a second of one client, ten times as many at once; 0 for no limit, as behind a proxy.")
+    var clientRate = BrokerLimits().requestsPerSecond
+
+    @Option(
+        help: ArgumentHelp(
             "DANGER: also believe this simulator's evidence (cvm-tee-sim trust). For trying things out.", valueName: "dir"))
     var trustSimulator: String?
 
     func validate() throws {
         guard (tlsCert == nil) == (tlsKey == nil) else { throw ValidationError("--tls-cert and --tls-key go together") }
+        guard (1...1_000_000).contains(connections) else { throw ValidationError("--connections: 1 to 1000000") }
+        guard (0...1_000_000).contains(clientConnections) else {
+            throw ValidationError("--client-connections: 0 to 1000000")
+        }
+        guard (0...1_000_000).contains(clientRate) else { throw ValidationError("--client-rate: 0 to 1000000") }
         guard !noTLS || tlsCert == nil else { throw ValidationError("--no-tls and --tls-cert exclude each other") }
     }
 
@@ -67,10 +87,20 @@ struct Serve: AsyncParsableCommand {
             revocationLists: revocationList, amdKeyService: amdKds == "off" ? nil : amdKds)
         let metrics = Metrics()
         let unsealer = try configuration.makeUnsealer(counting: metrics)
-        let server = try BrokerServer(unsealer, address: ListenAddress(listen), transport: transport())
+        let server = try BrokerServer(
+            unsealer, counting: metrics, socket: .address(ListenAddress(listen)), transport: transport(),
+            operations: operations.map { (text) throws(BrokerError) in .address(try ListenAddress(text)) }, limits: limits)
         if let trustSimulator { warnAboutSimulator(trustSimulator) }
         try RefValues.warn(of: Store(in: target.directory).references())
         try await server.run { url in printNow("listening on \(url)") }
+    }
+
+    private var limits: BrokerLimits {
+        var limits = BrokerLimits()
+        limits.connections = connections
+        limits.connectionsPerClient = clientConnections
+        limits.requestsPerSecond = clientRate
+        return limits
     }
 
     private func transport() throws -> BrokerServer.Transport {

@@ -69,6 +69,9 @@ final class ServingBroker {
     /// What it wrote to standard error so far.
     func logged() throws -> String { try String(contentsOf: log, encoding: .utf8) }
 
+    /// Sends SIGTERM and does not wait.
+    func terminate() { process.terminate() }
+
     /// Sends SIGTERM and returns the exit status.
     func stop() -> Int32 {
         process.terminate()

@@ -123,7 +123,7 @@ import Testing
 
         let log = try broker.logged()
         #expect(log.contains("WARNING: this broker believes a SIMULATOR"))
-        #expect(log.contains("granted") && log.contains("simulated=true") && log.contains(envelope.header.id))
+        #expect(log.contains("granted") && log.contains(#""simulated":true"#) && log.contains(envelope.header.id))
         let audit = try BrokerProcess.run(["audit", directory, "--owner", "alice", "--json"])
         let entry = try JSON(parsing: audit.output)
         #expect(entry["decision"]?.string == "granted" && entry["binding"]?.string == envelope.header.id)

@@ -64,6 +64,12 @@ package final class EndorsementDesk: Sendable {
     /// Lets go of its threads; nothing is searched any more.
     package func close() async { try? await threads.shutdownGracefully() }
 
+    /// Certificates in memory.
+    var held: Int { state.withLock { $0.known.count } }
+
+    /// Certificates that are being searched for.
+    var sought: Int { state.withLock { $0.searches.count } }
+
     /// The certificate for `report` where it is in memory: does not wait for anything.
     package func certificate(for report: SNPReport) -> [UInt8]? {
         guard let name = EndorsementName(report) else { return nil }

@@ -7,6 +7,8 @@ final class Gate: Sendable {
     private let capacity: Int
     private let inside = Mutex(0)
 
+    var count: Int { inside.withLock { $0 } }
+
     init(capacity: Int) { self.capacity = capacity }
 
     func pass<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {

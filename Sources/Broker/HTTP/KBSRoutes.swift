@@ -38,7 +38,7 @@ extension Routes {
                 try unsealer.resources.release(path, to: credential, from: remote, at: clock())
             }
         }
-        log.note(released.decisions)
+        context.notes.add(released.decisions)
         return .json(released.body)
     }
 

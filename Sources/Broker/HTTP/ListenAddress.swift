@@ -29,9 +29,9 @@ public struct ListenAddress: Sendable, Equatable {
 
     static func isIP(_ host: String) -> Bool { ipv4(host) != nil || ipv6(host) != nil }
 
-    private static func ipv4(_ host: String) -> [UInt8]? { parse(host, AF_INET, count: 4) }
+    static func ipv4(_ host: String) -> [UInt8]? { parse(host, AF_INET, count: 4) }
 
-    private static func ipv6(_ host: String) -> [UInt8]? { parse(host, AF_INET6, count: 16) }
+    static func ipv6(_ host: String) -> [UInt8]? { parse(host, AF_INET6, count: 16) }
 
     private static func parse(_ host: String, _ family: Int32, count: Int) -> [UInt8]? {
         var octets = [UInt8](repeating: 0, count: count)

@@ -6,6 +6,7 @@ struct BrokerRequestContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// IP address, without the port; `unknown` where the socket has none.
     let remote: String
+    let notes = RequestNotes()
 
     init(source: ApplicationRequestContextSource) {
         self.coreContext = CoreRequestContextStorage(source: source)

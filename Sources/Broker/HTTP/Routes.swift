@@ -13,13 +13,12 @@ struct Routes: Sendable {
     let unsealer: Unsealer
     let gate: Gate
     let threads: NIOThreadPool
-    let log: DecisionLog
     let clock: @Sendable () -> Int64
 
-    func router() -> Router<BrokerRequestContext> {
+    func router(_ recorder: RequestRecorder, _ operations: Operations) -> Router<BrokerRequestContext> {
         let router = Router(context: BrokerRequestContext.self)
-        router.add(middleware: KBSErrors(log: log))
-        router.get("healthz") { _, _ in Response.text("ok\n") }
+        router.add(middleware: recorder)
+        operations.add(to: router)
         router.post("kbs/v0/auth") { request, context in try await auth(request, context) }
         router.post("kbs/v0/unseal") { request, context in try await unseal(request, context) }
         router.post("kbs/v0/attest") { request, context in try await attest(request, context) }
@@ -42,7 +41,7 @@ struct Routes: Sendable {
         let unsealed = try await gate.pass {
             try await threads.runIfActive { try unsealer.unseal(message, from: remote, at: clock()) }
         }
-        log.note(unsealed.decisions)
+        context.notes.add(unsealed.decisions)
         return .json(unsealed.response.body)
     }
 
@@ -62,16 +61,6 @@ struct Routes: Sendable {
     }
 }
 
-/// Limits of one broker. How long a message may be, and what it may hold, is BrokerProtocol's.
-enum Limits {
-    /// Requests that are being decided or wait for a thread; more are told to come back.
-    static let requests = 256
-    /// Open connections.
-    static let connections = 512
-    /// Seconds after which a connection without traffic is closed.
-    static let idleSeconds: Int64 = 30
-}
-
 extension Response {
     static func json(_ body: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
         Response(
@@ -79,9 +68,9 @@ extension Response {
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
     }
 
-    static func text(_ text: String) -> Response {
+    static func text(_ text: String, status: HTTPResponse.Status = .ok) -> Response {
         Response(
-            status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
+            status: status, headers: [.contentType: "text/plain; charset=utf-8"],
             body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 }

@@ -10,15 +10,37 @@ public final class Metrics: Sendable {
 
         package static let decisions = Counter(
             name: "cvm_broker_decisions_total", help: "Decisions about envelopes and evidence, by decision.")
-        package static let rejections = Counter(
-            name: "cvm_broker_rejections_total", help: "Requests answered with an error, by the error's name.")
+        package static let requests = Counter(
+            name: "cvm_broker_requests_total", help: "Requests, by endpoint, HTTP status and the error's name.")
+        package static let failures = Counter(
+            name: "cvm_broker_failed_predicates_total", help: "Conditions that evidence did not meet, by condition.")
+        package static let refusedConnections = Counter(
+            name: "cvm_broker_refused_connections_total", help: "Connections closed as they came, by reason.")
         package static let certificates = Counter(
             name: "cvm_broker_certificates_total", help: "VCEKs found without asking AMD, by where.")
         package static let vendorRequests = Counter(
             name: "cvm_broker_vendor_requests_total", help: "Requests to vendors' servers, by vendor and result.")
 
-        static let all = [decisions, rejections, certificates, vendorRequests]
+        static let all = [
+            requests, decisions, failures, refusedConnections, certificates, vendorRequests,
+        ]
     }
+
+    /// What is not counted but looked at now.
+    package struct Gauge: Sendable {
+        let name: String
+        let help: String
+
+        static let connections = Gauge(name: "cvm_broker_connections", help: "Open connections.")
+        static let deciding = Gauge(name: "cvm_broker_deciding", help: "Requests that are being decided.")
+        static let storeUp = Gauge(name: "cvm_broker_store_up", help: "Whether the store can be read.")
+        static let certificatesHeld = Gauge(name: "cvm_broker_certificates_held", help: "VCEKs in memory.")
+        static let certificatesSought = Gauge(
+            name: "cvm_broker_certificates_sought", help: "VCEKs that are being searched for.")
+    }
+
+    /// Sets of labels of one counter; what is beyond them is counted without labels, so that nothing grows without a bound.
+    private static let maximumSeries = 256
 
     /// Upper bounds of the histogram's buckets in milliseconds.
     private static let bounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10_000]
@@ -35,20 +57,38 @@ public final class Metrics: Sendable {
     public init() {}
 
     package func count(_ counter: Counter, _ labels: KeyValuePairs<String, String> = [:]) {
-        let text = labels.map { "\($0)=\"\($1)\"" }.joined(separator: ",")
-        state.withLock { $0.counts[counter, default: [:]][text, default: 0] += 1 }
+        let text = Self.text(of: labels)
+        state.withLock { state in
+            let series = state.counts[counter] ?? [:]
+            let isKnown = series[text] != nil || series.count < Self.maximumSeries
+            state.counts[counter, default: [:]][isKnown ? text : "", default: 0] += 1
+        }
     }
 
     /// What `counter` has for exactly these labels.
     package func value(of counter: Counter, _ labels: KeyValuePairs<String, String> = [:]) -> UInt64 {
-        let text = labels.map { "\($0)=\"\($1)\"" }.joined(separator: ",")
+        let text = Self.text(of: labels)
         return state.withLock { $0.counts[counter]?[text] ?? 0 }
+    }
+
+    /// With the three characters escaped that the format escapes.
+    private static func text(of labels: KeyValuePairs<String, String>) -> String {
+        labels.map { label in
+            let value = label.value.reduce(into: "") { text, character in
+                switch character {
+                case "\\": text += "\\\\"
+                case "\"": text += "\\\""
+                case "\n": text += "\\n"
+                default: text.append(character)
+                }
+            }
+            return "\(label.key)=\"\(value)\""
+        }.joined(separator: ",")
     }
 
     /// One request took so long, from its head to its answer.
     package func observe(_ duration: Duration) {
-        let (seconds, attoseconds) = duration.components
-        let microseconds = UInt64(max(0, seconds)) &* 1_000_000 &+ UInt64(max(0, attoseconds) / 1_000_000_000_000)
+        let microseconds = UInt64(duration.microseconds)
         state.withLock { state in
             state.requests += 1
             state.microseconds &+= microseconds
@@ -58,8 +98,8 @@ public final class Metrics: Sendable {
         }
     }
 
-    /// `gauges`: what is not counted but looked at now.
-    package func text(gauges: KeyValuePairs<String, Int> = [:]) -> String {
+    /// All of it, as Prometheus reads it.
+    package func text(gauges: [(Gauge, Int)] = []) -> String {
         let state = state.withLock { $0 }
         var lines: [String] = []
         for counter in Counter.all {
@@ -69,7 +109,11 @@ public final class Metrics: Sendable {
             }
         }
         lines += Metrics.histogram(state)
-        for (name, value) in gauges { lines += ["# TYPE \(name) gauge", "\(name) \(value)"] }
+        for (gauge, value) in gauges {
+            lines += [
+                "# HELP \(gauge.name) \(gauge.help)", "# TYPE \(gauge.name) gauge", "\(gauge.name) \(value)",
+            ]
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 

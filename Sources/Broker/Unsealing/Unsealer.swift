@@ -47,6 +47,15 @@ public final class Unsealer: Sendable {
     /// Lets go of the threads that ask vendors; evidence that lacks something is refused from then on.
     package func close() async { await check.endorsements?.close() }
 
+    /// Throws where the store cannot be read.
+    package func checkStore() throws(BrokerError) { try store.check() }
+
+    /// VCEKs in memory.
+    package var certificatesHeld: Int { check.endorsements?.held ?? 0 }
+
+    /// VCEKs that are being searched for.
+    package var certificatesSought: Int { check.endorsements?.sought ?? 0 }
+
     /// `POST /kbs/v0/unseal`. Whatever it decides about an envelope is in the audit log when it returns; when the log cannot be
     /// written, nothing is answered.
     package func unseal(_ request: UnsealRequest, from remote: String, at now: Int64) throws(Rejection) -> Unsealed {
