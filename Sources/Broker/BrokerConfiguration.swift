@@ -39,6 +39,8 @@ public struct BrokerConfiguration: Sendable {
         let keys = try directory.loadKeys()
         let store = try Store(in: directory)
         if let service { check = check.searching(store, service, metrics: metrics) }
-        return Unsealer(keys: keys, evidence: check, floors: floors, store: store)
+        return Unsealer(
+            keys: keys, evidence: check, floors: floors, store: store,
+            audit: try AuditChain(key: keys.audit, store: store, at: systemSeconds()))
     }
 }

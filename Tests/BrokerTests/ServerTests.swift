@@ -100,13 +100,13 @@ import Testing
     }
 
     private func unseal(
-        _ envelope: Envelope, with guest: AgreementKey, at broker: ServingBroker
+        _ envelope: Envelope, with guest: AgreementKey, at broker: ServingBroker, _ options: [String] = []
     ) throws -> (status: String, body: String) {
         let auth = try curl(broker.url + "/kbs/v0/auth", body: String(decoding: AuthRequest(tee: .snp).body, as: UTF8.self))
         let request = try SimulatedGuest(key: guest).request(
             [envelope.message.compact], to: BrokerDirectory(directory).publicDescription().broker,
             nonce: Challenge(body: Array(auth.body.utf8)).nonce)
-        return try curl(broker.url + "/kbs/v0/unseal", body: String(decoding: request.body, as: UTF8.self))
+        return try curl(broker.url + "/kbs/v0/unseal", options, body: String(decoding: request.body, as: UTF8.self))
     }
 
     @Test func `a share travels from owner to guest, and the broker says that it believed a simulator`() throws {
@@ -137,6 +137,55 @@ import Testing
         #expect(try errorName(answer.body) == "EvidenceRefused")
         let audit = try BrokerProcess.run(["audit", directory])
         #expect(audit.output.contains("refused") && audit.output.contains("the evidence is not genuine"))
+    }
+
+    @Test func `answers bring the head of the audit log, and who kept it finds out what was cut off`() throws {
+        let broker = try ServingBroker(directory: directory)
+        #expect(try BrokerProcess.run(["audit", "verify", directory]).status == 0)
+        let answer = try unseal(envelope(protecting: [1]), with: AgreementKey.generate(), at: broker, ["-i"])
+        let prefix = "Cvm-Clevis-Audit-Head: "
+        let head = try answer.body.split(whereSeparator: \.isNewline).first { $0.hasPrefix(prefix) }.orThrow("a head")
+            .dropFirst(prefix.count)
+        #expect(try BrokerProcess.run(["audit", "head", directory]).output == head + "\n")
+        let verify = ["audit", "verify", directory, "--head", "-"]
+        let untouched = try BrokerProcess.run(verify, input: String(head))
+        #expect(untouched.status == 0 && untouched.output.hasSuffix(": 1 entries\n"), "\(untouched.errors)")
+
+        let store = try Store(in: BrokerDirectory(directory))
+        try store.execute("DROP TRIGGER audit_stays")
+        try store.execute("DELETE FROM audit")
+        let cut = try BrokerProcess.run(verify, input: String(head))
+        #expect(cut.status == 1 && cut.errors.contains("was cut off after entry 0"), "\(cut.errors)")
+        let json = try BrokerProcess.run(verify + ["--json"], input: String(head))
+        #expect(try json.status == 1 && JSON(parsing: json.output)["problems"]?.array?.count == 2)
+    }
+
+    @Test func `a list that is followed tells what is decided meanwhile, once`() throws {
+        let broker = try ServingBroker(directory: directory)
+        let envelope = try envelope(protecting: [1])
+        _ = try unseal(envelope, with: AgreementKey.generate(), at: broker)
+        let list = Process()
+        let output = Pipe()
+        list.executableURL = URL(fileURLWithPath: try BrokerProcess.executable)
+        list.arguments = ["audit", "list", directory, "--follow", "--json", "--since", "2020-02-29T00:00:00Z"]
+        list.standardOutput = output
+        list.standardError = FileHandle.nullDevice
+        try list.run()
+        // Not SIGTERM: what a test's thread starts has it blocked.
+        defer { kill(list.processIdentifier, SIGKILL) }
+        var text = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+        _ = try unseal(envelope, with: AgreementKey.generate(), at: broker)
+        while text.split(separator: "\n").count < 2 {
+            let more = output.fileHandleForReading.availableData
+            try #require(!more.isEmpty)
+            text += String(decoding: more, as: UTF8.self)
+        }
+        #expect(try text.split(separator: "\n").map { try JSON(parsing: String($0))["seq"] } == [1, 2])
+    }
+
+    @Test(arguments: ["2020-02-30T00:00:00Z", "yesterday", "-1", "2020-02-29 00:00:00Z"])
+    func `what is no moment is refused`(moment: String) throws {
+        #expect(try BrokerProcess.run(["audit", "list", directory, "--since", moment]).status == 2)
     }
 
     // MARK: - The KBS protocol
@@ -271,7 +320,8 @@ import Testing
     @Test(arguments: [
         [], ["init"], ["owner"], ["owner", "add"], ["owner", "list"], ["owner", "remove"], ["owner", "not-before"],
         ["revoke"],
-        ["revoke", "binding"], ["revoke", "chip"], ["revoke", "list"], ["audit"], ["serve"], ["resource"],
+        ["revoke", "binding"], ["revoke", "chip"], ["revoke", "list"], ["audit"], ["audit", "list"],
+        ["audit", "verify"], ["audit", "head"], ["serve"], ["resource"],
         ["resource", "set"], ["resource", "new-key"], ["resource", "get-info"], ["resource", "list"],
         ["resource", "remove"],
     ])

@@ -15,6 +15,7 @@ final class Stage {
     let resources: Sealer
     let guest: AgreementKey
     let unsealer: Unsealer
+    let audit: AuditChain
     private let keys: BrokerKeys
     private let check: EvidenceCheck
     private let floors: MinimumTCB
@@ -42,18 +43,19 @@ final class Stage {
         for (path, list) in zip(lists, revocations) { try Data(list).write(to: URL(fileURLWithPath: path)) }
         keys = BrokerKeys(
             envelope: broker, nonces: try SecretBytesBox().sealer(), sessions: try Sealer(key: .random(count: 32)),
-            tokens: token, resources: resources)
+            tokens: token, resources: resources, audit: try SigningKey.generate())
         var check = try EvidenceCheck(
             simulatorTrust: trustsSimulator ? trust : nil,
             collateral: trustsSimulator && hasCollateral ? [trust + "/collateral"] : [], revocationLists: lists)
         if let keyService { check = check.searching(store, try AMDKeyService(keyService), metrics: Metrics()) }
         self.check = check
         self.floors = try MinimumTCB(floors)
-        unsealer = Unsealer(keys: keys, evidence: check, floors: self.floors, store: store)
+        audit = try AuditChain(key: keys.audit, store: store, at: now)
+        unsealer = Unsealer(keys: keys, evidence: check, floors: self.floors, store: store, audit: audit)
     }
 
     /// Another broker with the same keys and the same store.
-    func replica() -> Unsealer { Unsealer(keys: keys, evidence: check, floors: floors, store: store) }
+    func replica() -> Unsealer { Unsealer(keys: keys, evidence: check, floors: floors, store: store, audit: audit) }
 
     /// What a default simulated guest fulfils.
     static let policy: JSON = policy(measurement: SNPSettings.defaultMeasurement)

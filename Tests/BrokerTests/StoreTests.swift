@@ -79,31 +79,6 @@ import Testing
         }
     }
 
-    // MARK: - The audit log
-
-    @Test func `entries come back as they went in, the last ones, oldest first`() throws {
-        let failure = FailedPredicate(predicate: "vmpl", expected: "0", actual: "2")
-        let entries = (1...5).map { index in
-            AuditEntry(
-                at: Int64(index), verdict: Verdict(decision: .refused, reason: "no", failures: [failure]),
-                owner: index == 1 ? nil : "owner\(index % 2)", binding: "b\(index)", chip: "c", remote: "::1",
-                simulated: index == 3)
-        }
-        try store.record(entries)
-        #expect(try store.auditEntries(last: 3) == Array(entries[2...]))
-        #expect(try store.auditEntries(last: 10, owner: "owner1") == [entries[2], entries[4]])
-    }
-
-    @Test func `an entry is neither changed nor deleted`() throws {
-        try store.record([
-            AuditEntry(at: 1, verdict: Verdict(decision: .granted, reason: ""), remote: "::1", simulated: false)
-        ])
-        for statement in ["UPDATE audit SET decision = 'refused'", "DELETE FROM audit"] {
-            let error = #expect(throws: BrokerError.self) { try store.execute(statement) }
-            #expect(error?.message == "cannot run a statement: the audit log is append-only")
-        }
-    }
-
     // MARK: - Migrations
 
     @Test func `opening twice changes nothing`() throws {
@@ -112,7 +87,7 @@ import Testing
         #expect(try Store(at: directory.path + "/broker.sqlite").schema() == tables)
         #expect(
             tables == [
-                "audit", "certificate", "grdb_migrations", "owner", "reference_set", "resource", "revocation",
+                "audit", "certificate", "grdb_migrations", "owner", "reference_set", "replica", "resource", "revocation",
                 "sqlite_sequence",
             ])
     }

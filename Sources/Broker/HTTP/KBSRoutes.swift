@@ -39,7 +39,7 @@ extension Routes {
             }
         }
         context.notes.add(released.decisions)
-        return .json(released.body)
+        return .json(released.body, covering: released.head)
     }
 
     /// A token goes before a cookie: who sends one means it.

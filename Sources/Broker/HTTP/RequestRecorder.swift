@@ -74,7 +74,7 @@ enum KBSErrors {
 
     static func response(to rejection: Rejection) -> Response {
         let body = KBSError(rejection.variant, detail: rejection.detail).body
-        var response = Response.json(body, status: .init(code: rejection.variant.status))
+        var response = Response.json(body, status: .init(code: rejection.variant.status), covering: rejection.head)
         if [429, 503].contains(rejection.variant.status) { response.headers[.retryAfter] = "1" }
         return response
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BrokerProtocol
+internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 internal import NIOPosix
@@ -42,7 +43,7 @@ struct Routes: Sendable {
             try await threads.runIfActive { try unsealer.unseal(message, from: remote, at: clock()) }
         }
         context.notes.add(unsealed.decisions)
-        return .json(unsealed.response.body)
+        return .json(unsealed.response.body, covering: unsealed.head)
     }
 
     /// The request's body, bounded in size and time, as a message.
@@ -62,10 +63,11 @@ struct Routes: Sendable {
 }
 
 extension Response {
-    static func json(_ body: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
-        Response(
-            status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+    /// `head` covers the decisions in the body, for who wants to keep it.
+    static func json(_ body: [UInt8], status: HTTPResponse.Status = .ok, covering head: AuditHead? = nil) -> Response {
+        var headers: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
+        if let head, let name = HTTPField.Name.auditHead { headers[name] = head.compact }
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
     }
 
     static func text(_ text: String, status: HTTPResponse.Status = .ok) -> Response {
@@ -73,6 +75,11 @@ extension Response {
             status: status, headers: [.contentType: "text/plain; charset=utf-8"],
             body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
+}
+
+extension HTTPField.Name {
+    /// docs/spec/broker.md §6.2.
+    static let auditHead = HTTPField.Name("Cvm-Clevis-Audit-Head")
 }
 
 /// Runs `body`, and gives up on it with ``DeadlinePassed`` after `limit`.

@@ -13,17 +13,19 @@ package final class ResourceDesk: Sendable {
     private let check: EvidenceCheck
     private let floors: MinimumTCB
     private let store: Store
+    private let audit: AuditChain
     private let budget: AuditBudget
 
     init(
         keys: BrokerKeys, nonces: NonceDesk, evidence check: EvidenceCheck, floors: MinimumTCB, store: Store,
-        budget: AuditBudget
+        audit: AuditChain, budget: AuditBudget
     ) {
         self.keys = keys
         self.nonces = nonces
         self.check = check
         self.floors = floors
         self.store = store
+        self.audit = audit
         self.budget = budget
     }
 
@@ -106,16 +108,15 @@ package final class ResourceDesk: Sendable {
         do throws(ResourceDenial) {
             let (verdict, body) = try judge(standing, session, at: now)
             let entry = entry(verdict)
-            try record(entry)
-            return Released(body: body, decisions: [entry])
+            let head = try record(entry, at: now)
+            return Released(body: body, decisions: [entry], head: head)
         } catch {
             guard case .verdict(let verdict) = error else { throw error.rejection }
             let entry = entry(verdict)
-            if budget.take(at: now) {
-                do throws(ResourceDenial) { try record(entry) } catch { throw error.rejection }
-            }
+            let head = try recordWithinBudget(entry, at: now)
             throw Rejection(
-                verdict.decision == .refused ? .policyDeny : .unavailable, verdict.explained, decisions: [entry])
+                verdict.decision == .refused ? .policyDeny : .unavailable, verdict.explained, decisions: [entry],
+                head: head)
         }
     }
 
@@ -148,10 +149,8 @@ package final class ResourceDesk: Sendable {
         } catch {
             let verdict = Verdict.refused(error.reason, error.failures)
             let entry = AuditEntry(at: now, verdict: verdict, remote: remote, simulated: error.isSimulated)
-            if budget.take(at: now) {
-                do throws(ResourceDenial) { try record(entry) } catch { throw error.rejection }
-            }
-            throw Rejection(.evidenceRefused, verdict.explained, decisions: [entry])
+            let head = try recordWithinBudget(entry, at: now)
+            throw Rejection(.evidenceRefused, verdict.explained, decisions: [entry], head: head)
         }
     }
 
@@ -225,9 +224,18 @@ package final class ResourceDesk: Sendable {
         }
     }
 
-    private func record(_ entry: AuditEntry) throws(ResourceDenial) {
+    private func recordWithinBudget(_ entry: AuditEntry, at now: Int64) throws(Rejection) -> AuditHead? {
+        guard budget.take(at: now) else { return nil }
+        do throws(ResourceDenial) {
+            return try record(entry, at: now)
+        } catch {
+            throw error.rejection
+        }
+    }
+
+    private func record(_ entry: AuditEntry, at now: Int64) throws(ResourceDenial) -> AuditHead {
         do throws(BrokerError) {
-            try store.record([entry])
+            return try audit.record([entry], at: now)
         } catch {
             throw .rejection(Rejection(.unavailable, "the broker cannot write its audit log", cause: error))
         }
@@ -246,6 +254,8 @@ package final class ResourceDesk: Sendable {
 package struct Released: Sendable {
     package let body: [UInt8]
     package let decisions: [AuditEntry]
+    /// Covers them.
+    package let head: AuditHead
 }
 
 /// Why a guest does not get a resource: a decision, or no decision at all.

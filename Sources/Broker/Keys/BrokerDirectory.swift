@@ -13,6 +13,7 @@ internal import PinKit
 /// | `session.key` | 0600 | 32 bytes that seal KBS sessions; replicas share them |
 /// | `token.pem` | 0600 | the private P-256 key that signs attestation tokens |
 /// | `resource.key` | 0600 | 32 bytes that seal resources in the database |
+/// | `audit.pem` | 0600 | the private P-256 key that signs heads of this replica's audit chain; no other replica has it |
 /// | `tls-key.pem`, `tls-cert.pem` | 0600, 0644 | the self-made TLS identity, where there is one |
 /// | `public.json` | 0644 | for owners: address, public key, TLS pin |
 /// | `broker.sqlite` | 0600 | owners, revocations, resources, the audit log |
@@ -29,6 +30,7 @@ public struct BrokerDirectory: Sendable {
     package var sessionKey: String { "\(path)/session.key" }
     package var tokenKey: String { "\(path)/token.pem" }
     package var resourceKey: String { "\(path)/resource.key" }
+    package var auditKey: String { "\(path)/audit.pem" }
     package var database: String { "\(path)/broker.sqlite" }
 
     /// Makes a new broker at `path`, which must not exist or be empty, and returns what its owners need.
@@ -75,6 +77,11 @@ public struct BrokerDirectory: Sendable {
         return .tls(certificate: tlsCertificate, key: tlsKey)
     }
 
+    /// The name of this replica's audit chain; nil where it never had a key for one.
+    public func auditReplica() throws(BrokerError) -> String? {
+        FileIO.exists(auditKey) ? try BrokerKeys.signingKey(auditKey).publicKey.thumbprint : nil
+    }
+
     /// Whether guests that follow `public.json` will accept this certificate: its key is the one pinned there, or none is.
     public func pins(certificate path: String) throws(BrokerError) -> Bool {
         guard let pin = try publicDescription().tls else { return true }
@@ -106,7 +113,7 @@ public struct BrokerDirectory: Sendable {
     ) throws(BrokerError) -> PublicDescription {
         let envelope = try BrokerKeys.generate(in: self)
         try KeyFile.create(database, secret: SecretBytes(copyingPublic: []))
-        _ = try Store(at: database)
+        _ = try AuditChain(key: BrokerKeys(in: self).audit, store: Store(at: database), at: now)
         var pin: [UInt8]?
         if selfSigned {
             let identity = try TLSIdentity.selfSigned(host: url.host, now: now)
@@ -121,7 +128,7 @@ public struct BrokerDirectory: Sendable {
 
     private func removeFiles() {
         for file in [
-            publicFile, tlsCertificate, tlsKey, envelopeKey, nonceKey, sessionKey, tokenKey, resourceKey, database,
+            publicFile, tlsCertificate, tlsKey, envelopeKey, nonceKey, sessionKey, tokenKey, resourceKey, auditKey, database,
             database + "-wal", database + "-shm",
         ] {
             unsafe unlink(file)

@@ -14,15 +14,19 @@ public struct BrokerKeys: Sendable {
     package let tokens: SigningKey
     /// Seals resources in the store.
     package let resources: Sealer
+    /// Signs the heads of this replica's audit chain; no other replica has it.
+    package let audit: SigningKey
 
     package init(
-        envelope: AgreementKey, nonces: NonceSealer, sessions: Sealer, tokens: SigningKey, resources: Sealer
+        envelope: AgreementKey, nonces: NonceSealer, sessions: Sealer, tokens: SigningKey, resources: Sealer,
+        audit: SigningKey
     ) {
         self.envelope = envelope
         self.nonces = nonces
         self.sessions = sessions
         self.tokens = tokens
         self.resources = resources
+        self.audit = audit
     }
 
     init(in directory: BrokerDirectory) throws(BrokerError) {
@@ -35,6 +39,7 @@ public struct BrokerKeys: Sendable {
         sessions = try Self.sealer(directory.sessionKey)
         resources = try Self.sealer(directory.resourceKey)
         tokens = try Self.signingKey(directory.tokenKey)
+        audit = try Self.signingKey(directory.auditKey)
     }
 
     /// Writes a new set of keys and returns the public part of the envelope key.
@@ -58,7 +63,7 @@ public struct BrokerKeys: Sendable {
         }
     }
 
-    private static func signingKey(_ path: String) throws(BrokerError) -> SigningKey {
+    static func signingKey(_ path: String) throws(BrokerError) -> SigningKey {
         if !FileIO.exists(path) {
             let key = try BrokerError.wrapping("cannot make a key", SigningKey.generate)
             try KeyFile.create(path, secret: try BrokerError.wrapping("cannot write a key", key.pem))

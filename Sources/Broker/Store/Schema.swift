@@ -17,6 +17,7 @@ enum Schema {
             try database.execute(sql: "ALTER TABLE audit ADD COLUMN resource TEXT")
         }
         migrator.registerMigration("certificates") { try $0.execute(sql: CertificateTable.definition) }
+        migrator.registerMigration("audit chain") { try $0.execute(sql: chain) }
         return migrator
     }
 
@@ -63,6 +64,21 @@ enum Schema {
             BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
         CREATE TRIGGER audit_stays BEFORE DELETE ON audit
             BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+        """
+
+    /// Entries from before have no place in a chain. `hash` is base64url, `key` a JWK, `head` what a replica signed last.
+    private static let chain = """
+        ALTER TABLE audit ADD COLUMN replica TEXT;
+        ALTER TABLE audit ADD COLUMN seq INTEGER;
+        ALTER TABLE audit ADD COLUMN hash TEXT;
+        CREATE UNIQUE INDEX audit_chain ON audit (replica, seq);
+        CREATE TABLE replica (
+            id   TEXT NOT NULL PRIMARY KEY,
+            key  TEXT NOT NULL,
+            seq  INTEGER NOT NULL,
+            hash TEXT NOT NULL,
+            head TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
         """
 
     /// The newest set of each name, as its owner signed it. Rows stay when an owner is removed, so that an older version cannot

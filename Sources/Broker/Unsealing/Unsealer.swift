@@ -12,18 +12,21 @@ public final class Unsealer: Sendable {
     private let check: EvidenceCheck
     private let judge: EnvelopeJudge
     private let store: Store
+    private let audit: AuditChain
     private let budget: AuditBudget
     /// The same broker for clients of the KBS protocol.
     package let resources: ResourceDesk
 
-    package init(keys: BrokerKeys, evidence check: EvidenceCheck, floors: MinimumTCB, store: Store) {
+    package init(keys: BrokerKeys, evidence check: EvidenceCheck, floors: MinimumTCB, store: Store, audit: AuditChain) {
         self.desk = NonceDesk(keys.nonces)
         self.check = check
         self.judge = EnvelopeJudge(key: keys.envelope, floors: floors)
         self.store = store
+        self.audit = audit
         self.budget = AuditBudget()
         self.resources = ResourceDesk(
-            keys: keys, nonces: desk, evidence: check, floors: floors, store: store, budget: budget)
+            keys: keys, nonces: desk, evidence: check, floors: floors, store: store, audit: audit,
+            budget: budget)
     }
 
     /// `POST /kbs/v0/auth`.
@@ -66,8 +69,8 @@ public final class Unsealer: Sendable {
         } catch {
             let verdict = Verdict.refused(error.reason, error.failures)
             let entry = AuditEntry(at: now, verdict: verdict, remote: remote, simulated: error.isSimulated)
-            if budget.take(at: now) { try record([entry]) }
-            throw Rejection(.evidenceRefused, verdict.explained, decisions: [entry])
+            let head = budget.take(at: now) ? try record([entry], at: now) : nil
+            throw Rejection(.evidenceRefused, verdict.explained, decisions: [entry], head: head)
         }
         return try decide(request, on: evidence, from: remote, at: now)
     }
@@ -95,8 +98,8 @@ public final class Unsealer: Sendable {
                     at: now, verdict: judgement.verdict, owner: envelope.header?.owner, binding: envelope.header?.id,
                     chip: evidence.chip, remote: remote, simulated: evidence.isSimulated))
         }
-        try record(entries)
-        return Unsealed(response: UnsealResponse(results: results), decisions: entries)
+        let head = try record(entries, at: now)
+        return Unsealed(response: UnsealResponse(results: results), decisions: entries, head: head)
     }
 
     private func lookUp(_ headers: [EnvelopeHeader?], chip: String) throws(Rejection) -> [Standing?] {
@@ -107,9 +110,9 @@ public final class Unsealer: Sendable {
         }
     }
 
-    private func record(_ entries: [AuditEntry]) throws(Rejection) {
+    private func record(_ entries: [AuditEntry], at now: Int64) throws(Rejection) -> AuditHead {
         do throws(BrokerError) {
-            try store.record(entries)
+            return try audit.record(entries, at: now)
         } catch {
             throw Rejection(.unavailable, "the broker cannot write its audit log", cause: error)
         }
@@ -120,6 +123,8 @@ public final class Unsealer: Sendable {
 package struct Unsealed: Sendable {
     package let response: UnsealResponse
     package let decisions: [AuditEntry]
+    /// Covers them.
+    package let head: AuditHead
 }
 
 /// A request that gets no results: the status and words of its answer, the decision if there was one, and what only
@@ -128,12 +133,18 @@ package struct Rejection: Error, Sendable {
     package let variant: KBSError.Variant
     package let detail: String
     package let decisions: [AuditEntry]
+    /// Covers them; nil where they are not in the audit log.
+    package let head: AuditHead?
     package let cause: BrokerError?
 
-    init(_ variant: KBSError.Variant, _ detail: String, decisions: [AuditEntry] = [], cause: BrokerError? = nil) {
+    init(
+        _ variant: KBSError.Variant, _ detail: String, decisions: [AuditEntry] = [], head: AuditHead? = nil,
+        cause: BrokerError? = nil
+    ) {
         self.variant = variant
         self.detail = printable(detail)
         self.decisions = decisions
+        self.head = head
         self.cause = cause
     }
 }

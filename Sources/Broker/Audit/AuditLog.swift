@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import GRDB
+internal import PinKit
+
+extension Store {
+    /// Makes a replica known by its public key. Nothing changes where it is known already.
+    func register(replica key: SigningKey, at now: Int64) throws(BrokerError) {
+        let head = try BrokerError.wrapping("cannot sign") { () throws(PinError) in
+            try AuditHead(replica: key, sequence: 0, hash: AuditChain.start, at: now)
+        }
+        try write("register a replica") { database in
+            try database.execute(
+                sql: "INSERT INTO replica VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING",
+                arguments: [head.replica, key.publicKey.jwk.canonical, 0, Base64URL.encode(head.hash), head.compact])
+        }
+    }
+
+    /// Adds `entries` to the replica's chain, all or none, and signs its new end.
+    func record(_ entries: [AuditEntry], by key: SigningKey, at now: Int64) throws(BrokerError) -> AuditHead {
+        try write("write the audit log") { database in
+            var (sequence, hash) = try Store.end(of: key.publicKey.thumbprint, database)
+            for entry in entries {
+                let place = AuditPlace(replica: key.publicKey.thumbprint, sequence: sequence + 1)
+                hash = AuditChain.hash(of: entry, at: place, after: hash)
+                sequence = place.sequence
+                try Store.insert(entry, place, hash, database)
+            }
+            let head = try AuditHead(replica: key, sequence: sequence, hash: hash, at: now)
+            try database.execute(
+                sql: "UPDATE replica SET seq = ?2, hash = ?3, head = ?4 WHERE id = ?1",
+                arguments: [head.replica, sequence, Base64URL.encode(hash), head.compact])
+            return head
+        }
+    }
+
+    /// Takes the chain's end for this transaction: no other adds to it meanwhile.
+    private static func end(of replica: String, _ database: Database) throws -> (sequence: Int64, hash: [UInt8]) {
+        let row = try Row.fetchOne(
+            database, sql: "UPDATE replica SET seq = seq WHERE id = ?1 RETURNING seq, hash", arguments: [replica])
+        guard let row, let hash = Base64URL.decode(row["hash"] as String) else {
+            throw BrokerError("replica \(replica) is not in the store", hint: "see: cvm-clevis-broker audit verify DIR")
+        }
+        return (row["seq"], hash)
+    }
+
+    private static func insert(
+        _ entry: AuditEntry, _ place: AuditPlace, _ hash: [UInt8], _ database: Database
+    ) throws {
+        let verdict = entry.verdict
+        let insert = try database.cachedStatement(
+            sql: """
+                INSERT INTO audit (at, decision, owner, binding, chip, remote, simulated, reason, reasons, resource, replica,
+                    seq, hash)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                """)
+        try insert.execute(arguments: [
+            entry.at, verdict.decision.rawValue, entry.owner, entry.binding, entry.chip, entry.remote,
+            entry.simulated, verdict.reason, JSON.array(verdict.failures.map(\.json)).canonical, entry.resource,
+            place.replica, place.sequence, Base64URL.encode(hash),
+        ])
+    }
+
+    /// The last `limit` entries that `filter` lets through, oldest first.
+    public func audit(_ filter: AuditFilter = AuditFilter(), last limit: Int) throws(BrokerError) -> [RecordedEntry] {
+        try read("read the audit log") { database in
+            let (condition, arguments) = filter.condition
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT * FROM audit WHERE \(condition) ORDER BY id DESC LIMIT \(max(0, limit))",
+                arguments: StatementArguments(arguments))
+            return try rows.reversed().map(Store.entry(in:))
+        }
+    }
+
+    /// What followed `places`, which say of each replica how far its chain is known: oldest first, at most `limit` of each.
+    public func audit(
+        _ filter: AuditFilter, after places: [String: Int64], limit: Int
+    ) throws(BrokerError) -> [RecordedEntry] {
+        try read("read the audit log") { database in
+            let replicas = try String.fetchAll(database, sql: "SELECT id FROM replica ORDER BY id")
+            var entries: [RecordedEntry] = []
+            for replica in replicas {
+                var filter = filter
+                filter.chain = (replica, places[replica] ?? 0)
+                let (condition, arguments) = filter.condition
+                let rows = try Row.fetchAll(
+                    database, sql: "SELECT * FROM audit WHERE \(condition) ORDER BY seq LIMIT \(max(0, limit))",
+                    arguments: StatementArguments(arguments))
+                entries += try rows.map(Store.entry(in:))
+            }
+            return entries
+        }
+    }
+
+    /// The end of each chain, by replica: the newest head that it signed.
+    public func auditHeads() throws(BrokerError) -> [AuditHead] {
+        try read("read the audit log") { database in
+            try String.fetchAll(database, sql: "SELECT head FROM replica ORDER BY id").map { try AuditHead(parsing: $0) }
+        }
+    }
+
+    static func entry(in row: Row) throws -> RecordedEntry {
+        let failures = try JSON(parsing: row["reasons"] as String).array ?? []
+        let verdict = Verdict(
+            decision: Verdict.Decision(rawValue: row["decision"]), reason: row["reason"],
+            failures: try failures.map { try FailedPredicate($0) })
+        let entry = AuditEntry(
+            at: row["at"], verdict: verdict, owner: row["owner"], binding: row["binding"],
+            resource: row["resource"], chip: row["chip"], remote: row["remote"], simulated: row["simulated"])
+        guard let replica: String = row["replica"], let sequence: Int64 = row["seq"], let hash: String = row["hash"] else {
+            return RecordedEntry(entry: entry, place: nil, hash: nil)
+        }
+        return RecordedEntry(
+            entry: entry, place: AuditPlace(replica: replica, sequence: sequence), hash: Base64URL.decode(hash))
+    }
+}
