@@ -40,6 +40,14 @@ build_release() {
     PROGRAMS=$(scripts/release-build --show-bin-path)
 }
 
+# Installs sev-snp-measure, which our launch measurements are held against, where it is missing; sets LAUNCH_ORACLE to its folder.
+install_launch_oracle() {
+    LAUNCH_ORACLE=.build/launch-oracle
+    [ ! -x "$LAUNCH_ORACLE/bin/sev-snp-measure" ] || return 0
+    python3 -m venv "$LAUNCH_ORACLE"
+    "$LAUNCH_ORACLE/bin/pip" install --quiet --disable-pip-version-check sev-snp-measure==0.0.13
+}
+
 # start_broker DIRECTORY [OPTIONS…]: starts a broker on a free loopback port; sets BROKER_URL, and BROKER_LOG.
 start_broker() {
     local directory=$1

@@ -24,31 +24,40 @@ public enum FileIO {
         }
     }
 
-    /// A file of any size, piece by piece, none of which is kept.
-    public static func read(_ path: String, pieces body: (UnsafeRawBufferPointer) -> Void) throws(FileError) {
-        let file = try FileDescriptor(opening: path, O_RDONLY, name: path)
-        var piece = [UInt8](repeating: 0, count: 256 << 10)
-        while true {
-            let count = try unsafe readSome(file.number, into: &piece, count: piece.count, name: path)
-            if count == 0 { return }
-            unsafe piece.withUnsafeBytes { unsafe body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-        }
-    }
-
-    /// At most `count` bytes from `offset` on, fewer where the file ends before, piece by piece. Neither may be negative.
+    /// At most `count` bytes from `offset` on, fewer where the file ends before, piece by piece, none of which is kept. Each
+    /// piece but the last has ``pieceSize`` bytes. Neither `offset` nor `count` may be negative.
     public static func read(
         _ path: String, from offset: Int, count: Int, pieces body: (UnsafeRawBufferPointer) -> Void
     ) throws(FileError) {
         let file = try FileDescriptor(opening: path, O_RDONLY, name: path)
         guard lseek(file.number, off_t(offset), SEEK_SET) == off_t(offset) else { throw FileError(path, errno: errno) }
-        var piece = [UInt8](repeating: 0, count: max(1, min(count, 256 << 10)))
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: min(count, pieceSize), alignment: 64)
+        defer { unsafe piece.deallocate() }
         var rest = count
         while rest > 0 {
-            let length = try unsafe readSome(file.number, into: &piece, count: min(rest, piece.count), name: path)
-            if length == 0 { return }
-            unsafe piece.withUnsafeBytes { unsafe body(UnsafeRawBufferPointer(rebasing: $0[..<length])) }
+            let wanted = min(rest, piece.count)
+            let length = try unsafe read(
+                file.number, filling: UnsafeMutableRawBufferPointer(rebasing: piece[..<wanted]), path)
+            if length > 0 { unsafe body(UnsafeRawBufferPointer(rebasing: piece[..<length])) }
+            guard length == wanted else { return }
             rest -= length
         }
+    }
+
+    /// 64 KiB: with more, what is read leaves the processor's nearest caches before it is looked at.
+    public static let pieceSize = 64 << 10
+
+    /// As much of `buffer` as there is until the end: how many bytes.
+    private static func read(
+        _ descriptor: Int32, filling buffer: UnsafeMutableRawBufferPointer, _ name: String
+    ) throws(FileError) -> Int {
+        var length = 0
+        while length < buffer.count, let start = buffer.baseAddress {
+            let count = try unsafe readSome(descriptor, into: start + length, count: buffer.count - length, name: name)
+            if count == 0 { break }
+            length += count
+        }
+        return length
     }
 
     /// The whole of a file that holds a key.
@@ -135,10 +144,11 @@ public enum FileIO {
         return names
     }
 
-    /// Bytes of a file.
+    /// Bytes of a regular file. Throws for anything else, such as a pipe, whose size nothing tells.
     public static func size(_ path: String) throws(FileError) -> Int {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { throw FileError(path, errno: errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw FileError(path, reason: "is not a regular file") }
         return Int(status.st_size)
     }
 
@@ -174,6 +184,11 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     fileprivate init(_ path: String, over limit: Int) {
         self.path = path
         self.reason = "holds more than the \(limit) bytes allowed here"
+    }
+
+    fileprivate init(_ path: String, reason: String) {
+        self.path = path
+        self.reason = reason
     }
 
     fileprivate init(_ path: String, errno: Int32) {

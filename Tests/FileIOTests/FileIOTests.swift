@@ -45,6 +45,28 @@ import Testing
         #expect(error.description == "\(directory)/none: No such file or directory")
     }
 
+    @Test(arguments: [0, 1, 65536, 65537, 200_000])
+    func `a part of a file comes in whole pieces, and no more than the file has`(count: Int) throws {
+        let path = "\(directory)/\(count)"
+        let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7) }
+        try FileIO.create(path, bytes)
+        for (offset, wanted) in [(0, count), (0, count + 10), (3, count), (count, 1), (count + 9, 5)] {
+            var pieces: [[UInt8]] = []
+            unsafe try FileIO.read(path, from: offset, count: wanted) { unsafe pieces.append(Array($0)) }
+            #expect(pieces.flatMap { $0 } == Array(bytes.dropFirst(offset).prefix(wanted)))
+            #expect(pieces.dropLast().allSatisfy { $0.count == FileIO.pieceSize })
+        }
+    }
+
+    @Test func `only a regular file has a size`() throws {
+        try FileIO.create("\(directory)/three", [1, 2, 3])
+        #expect(try FileIO.size("\(directory)/three") == 3)
+        #expect(throws: FileError.self) { try FileIO.size("/dev/null") }
+        #expect(unsafe mkfifo("\(directory)/pipe", 0o600) == 0)
+        let error = try #require(throws: FileError.self) { try FileIO.size("\(directory)/pipe") }
+        #expect(error.reason == "is not a regular file")
+    }
+
     @Test func `replacing leaves no draft behind`() throws {
         let path = "\(directory)/a/b/settings"
         try FileIO.makeDirectory("\(directory)/a/b")

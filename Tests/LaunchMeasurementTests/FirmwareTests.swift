@@ -68,6 +68,20 @@ import Testing
         for count in [0, 1, 17, 18, 31, 32, 49, 50, 51, 4095] { _ = try? Firmware(Array(bytes.suffix(count))) }
     }
 
+    @Test(arguments: [-1, Int.max, Int.min, 64 << 20 | 1]) func `variables that no machine has room for are refused`(
+        size: Int
+    ) throws {
+        var draft = FirmwareDraft.amdSev
+        draft.entries.append((FirmwareDraft.guid("a789a61205974c4ba49fcbb1fe9d1ddd"), FirmwareDraft.word(16)))
+        let firmware = try Firmware(draft.bytes)
+        var launch = SNPLaunch(firmware: firmware, processors: 1, type: try VCPUType(named: "EPYC"))
+        launch.profile = try VMMProfile(named: "svsm-qemu")
+        launch.svsm = .init(image: firmware, variablesSize: size)
+        #expect(throws: MeasurementError.self) { try launch.measurement() }
+        launch.svsm = .init(image: firmware, variablesSize: 4096)
+        #expect(try launch.measurement().count == 48)
+    }
+
     @Test func `without kernel and processors SEV measures the file`() throws {
         let bytes = FirmwareDraft.amdSev.bytes
         #expect(try SEVLaunch(firmware: Firmware(bytes)).measurement() == Digest.sha256(bytes))

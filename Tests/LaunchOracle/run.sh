@@ -6,11 +6,8 @@ cd "$(dirname "$0")/../.."
 . scripts/lib.sh
 
 PATH=${PROGRAMS:-$(swift build --show-bin-path)}:$PATH
-oracle=.build/launch-oracle
-if ! [ -x "$oracle/bin/sev-snp-measure" ]; then
-    python3 -m venv "$oracle"
-    "$oracle/bin/pip" install --quiet --disable-pip-version-check sev-snp-measure==0.0.13
-fi
+install_launch_oracle
+oracle=$LAUNCH_ORACLE
 
 "$oracle/bin/python" Tests/LaunchOracle/compare.py "$(command -v cvm-clevis)" "${1:-500}"
 

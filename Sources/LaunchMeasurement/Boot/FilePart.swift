@@ -23,15 +23,18 @@ struct FilePart: Sendable, Equatable {
 
     func prefix(_ length: Int) -> FilePart { part(0, min(length, count)) }
 
-    /// Adds all of them. Throws where the file has fewer.
-    func add(to hash: RunningDigest) throws {
+    /// All of them, piece by piece; each but the last has a multiple of 4096. Throws where the file has fewer.
+    func read(pieces body: (UnsafeRawBufferPointer) -> Void) throws {
         var read = 0
         unsafe try FileIO.read(path, from: offset, count: count) {
-            unsafe hash.add($0)
+            unsafe body($0)
             read += $0.count
         }
         guard read == count else { throw MeasurementError(path, "it was cut short while it was read") }
     }
+
+    /// Adds all of them.
+    func add(to hash: RunningDigest) throws { try unsafe read { unsafe hash.add($0) } }
 
     /// All of them, for small ones. Throws where there are more than `limit` or the file has fewer.
     func bytes(limit: Int) throws -> [UInt8] {
@@ -39,8 +42,7 @@ struct FilePart: Sendable, Equatable {
             throw MeasurementError(path, "a part of \(count) bytes is larger than the \(limit) allowed")
         }
         var bytes: [UInt8] = []
-        unsafe try FileIO.read(path, from: offset, count: count) { unsafe bytes += $0 }
-        guard bytes.count == count else { throw MeasurementError(path, "it was cut short while it was read") }
+        try unsafe read { unsafe bytes += $0 }
         return bytes
     }
 

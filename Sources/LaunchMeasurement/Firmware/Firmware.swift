@@ -9,20 +9,25 @@ public struct Firmware: Sendable {
     public static let maximumSize = 64 << 20
     static let pageSize = 4096
 
-    let image: Image
+    let contents: Contents
     /// Data of the table's entries. Empty where the image has no table, as one made for no confidential VM.
-    let entries: [GUID: Range<Int>]
+    let entries: [GUID: [UInt8]]
 
     /// Throws for an image over ``maximumSize``, without bytes, or with a table that does not hold together.
-    public init(_ bytes: [UInt8]) throws(MeasurementError) {
-        guard !bytes.isEmpty, bytes.count <= Self.maximumSize else {
-            throw Self.error("\(bytes.count) bytes, not 1 to \(Self.maximumSize)")
+    public init(_ bytes: [UInt8]) throws(MeasurementError) { try self.init(.bytes(bytes)) }
+
+    /// The image in a file, of which a piece at a time is held. The file is read again when it is measured.
+    public init(path: String) throws { try self.init(.file(FilePart(whole: path))) }
+
+    private init(_ contents: Contents) throws(MeasurementError) {
+        guard (1...Self.maximumSize).contains(contents.count) else {
+            throw Self.error("\(contents.count) bytes, not 1 to \(Self.maximumSize)")
         }
-        image = Image(bytes: bytes)
-        entries = try Self.table(of: image)
+        self.contents = contents
+        entries = try Self.table(in: contents)
     }
 
-    var size: Int { image.bytes.count }
+    var size: Int { contents.count }
 
     /// Where the hypervisor places its first byte: the image ends where 32-bit addresses do.
     var address: UInt64 { (1 << 32) - UInt64(size) }
@@ -38,23 +43,31 @@ extension Firmware {
     /// u16 length of the entry with all that belongs to it, then its GUID. Both stand behind the entry's data.
     private static let trailer = 2 + GUID.size
     private static let footer = GUID("96b582de-1fb2-45f7-baea-a366c55a082d")
+    private static let maximumTableSize = Int(UInt16.max)
 
     /// Read from its end: the last entry has no data, and a length that is the whole table's.
-    private static func table(of image: Image) throws(MeasurementError) -> [GUID: Range<Int>] {
-        guard let last = entry(of: image, endingAt: image.bytes.count - tableEnd), last.guid == footer else { return [:] }
-        let start = image.bytes.count - tableEnd - last.length
+    private static func table(in contents: Contents) throws(MeasurementError) -> [GUID: [UInt8]] {
+        let end = contents.count - tableEnd
+        guard end >= trailer else { return [:] }
+        let image = Image(bytes: try contents.read(end - min(end, maximumTableSize)..<end))
+        return try table(endingWith: image)
+    }
+
+    private static func table(endingWith image: Image) throws(MeasurementError) -> [GUID: [UInt8]] {
+        guard let last = entry(of: image, endingAt: image.bytes.count), last.guid == footer else { return [:] }
+        let start = image.bytes.count - last.length
         guard start >= 0, last.length >= trailer else {
             throw error("its table of GUIDs has \(last.length) bytes, which the image does not have room for")
         }
-        var entries: [GUID: Range<Int>] = [:]
-        var end = image.bytes.count - tableEnd - trailer
+        var entries: [GUID: [UInt8]] = [:]
+        var end = image.bytes.count - trailer
         while end - start >= trailer {
-            guard let found = entry(of: image, endingAt: end), found.length >= trailer, found.length <= end - start else {
-                throw error("its table of GUIDs is broken at byte \(end)")
-            }
-            let data = end - found.length..<end - trailer
-            guard entries.updateValue(data, forKey: found.guid) == nil else {
-                throw error("its table of GUIDs names one twice, at byte \(end)")
+            let distance = image.bytes.count + tableEnd - end
+            guard let found = entry(of: image, endingAt: end), found.length >= trailer, found.length <= end - start,
+                let data = image.slice(end - found.length, found.length - trailer)
+            else { throw error("its table of GUIDs is broken \(distance) bytes before the end") }
+            guard entries.updateValue(Array(data), forKey: found.guid) == nil else {
+                throw error("its table of GUIDs names one twice, \(distance) bytes before the end")
             }
             end -= found.length
         }
@@ -69,7 +82,6 @@ extension Firmware {
 
     /// The u32 at `index` of an entry's data; nil where there is no such entry or it is too short.
     func word(_ index: Int, of guid: GUID) -> UInt32? {
-        guard let data = entries[guid], data.count >= 4 * (index + 1) else { return nil }
-        return image.integer(data.lowerBound + 4 * index, as: UInt32.self)
+        entries[guid].flatMap { Image(bytes: $0).integer(4 * index, as: UInt32.self) }
     }
 }

@@ -21,8 +21,8 @@ extension Firmware {
     var svsmEntryOffset: UInt32? { word(0, of: Self.svsmInfo) }
 
     /// Memory that SEV-SNP firmware wants to find prepared, in the order in which it is measured.
-    struct Section: Sendable, Equatable {
-        enum Kind: UInt32, Sendable {
+    package struct Section: Sendable, Equatable {
+        package enum Kind: UInt32, Sendable {
             /// Memory the firmware uses before it can validate any.
             case memory = 1
             case secrets = 2
@@ -32,33 +32,33 @@ extension Firmware {
             case kernelHashes = 0x10
         }
 
-        let kind: Kind
-        let address: UInt64
+        package let kind: Kind
+        package let address: UInt64
         /// Bytes, a multiple of 4096.
-        let size: Int
+        package let size: Int
     }
 
     /// A firmware that asks for more than this is refused: each page costs a step of the digest. Real ones ask for 2 MiB.
-    static let maximumSectionBytes = 256 << 20
+    package static let maximumSectionBytes = 256 << 20
     private static let maximumSections = 64
 
     /// Whether it has metadata for SEV-SNP. QEMU refuses to launch one without.
     public var hasSEVMetadata: Bool { entries[Self.sevMetadata] != nil }
 
     /// None where the image has no metadata. Throws where that does not hold together.
-    func sections() throws(MeasurementError) -> [Section] {
+    package func sections() throws(MeasurementError) -> [Section] {
         guard hasSEVMetadata else { return [] }
         guard let distance = word(0, of: Self.sevMetadata) else { throw Self.error("its SEV metadata has no place") }
-        let start = size - Int(distance)
-        guard image.slice(start, 4)?.elementsEqual("ASEV".utf8) == true,
-            let version = image.integer(start + 8, as: UInt32.self), let count = image.integer(start + 12, as: UInt32.self)
+        let metadata = try metadata(at: distance, size: 16 + 12 * Self.maximumSections)
+        guard metadata.slice(0, 4)?.elementsEqual("ASEV".utf8) == true,
+            let version = metadata.integer(8, as: UInt32.self), let count = metadata.integer(12, as: UInt32.self)
         else { throw Self.error("its SEV metadata is not where its table says, \(distance) bytes before the end") }
         guard version == 1 else { throw Self.error("its SEV metadata is of version \(version), not 1") }
         guard count <= Self.maximumSections else { throw Self.error("its SEV metadata has \(count) sections") }
         var sections: [Section] = []
         var total = 0
         for index in 0..<Int(count) {
-            let section = try section(index, at: start + 16 + 12 * index)
+            let section = try Self.section(index, of: metadata, at: 16 + 12 * index)
             total += section.size
             guard total <= Self.maximumSectionBytes else {
                 throw Self.error("its sections have more than \(Self.maximumSectionBytes) bytes")
@@ -68,9 +68,16 @@ extension Firmware {
         return sections
     }
 
-    private func section(_ index: Int, at offset: Int) throws(MeasurementError) -> Section {
-        guard let address = image.integer(offset, as: UInt32.self), let size = image.integer(offset + 4, as: UInt32.self),
-            let type = image.integer(offset + 8, as: UInt32.self)
+    /// At most `size` bytes from `distance` bytes before the end on; none where the image has less than that.
+    func metadata(at distance: UInt32, size: Int) throws(MeasurementError) -> Image {
+        let start = self.size - Int(distance)
+        return Image(bytes: start < 0 ? [] : try contents.read(start..<start + size))
+    }
+
+    private static func section(_ index: Int, of metadata: Image, at offset: Int) throws(MeasurementError) -> Section {
+        guard let address = metadata.integer(offset, as: UInt32.self),
+            let size = metadata.integer(offset + 4, as: UInt32.self),
+            let type = metadata.integer(offset + 8, as: UInt32.self)
         else { throw Self.error("section \(index) of its SEV metadata lies behind the image's end") }
         guard let kind = Section.Kind(rawValue: type) else {
             throw Self.error("section \(index) of its SEV metadata is of type \(type), which is not known here")

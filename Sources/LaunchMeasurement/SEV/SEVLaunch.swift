@@ -29,7 +29,7 @@ public struct SEVLaunch: Sendable {
     /// 32 bytes.
     public func measurement() throws(MeasurementError) -> [UInt8] {
         let hash = RunningDigest(.sha256)
-        hash.add(firmware.image.bytes)
+        try firmware.contents.add(to: hash)
         if let boot {
             guard firmware.kernelHashesAddress != nil else {
                 throw Firmware.error(

@@ -25,11 +25,18 @@ struct LaunchDigest {
     /// `value`: where to go on from.
     init(from value: [UInt8] = [UInt8](repeating: 0, count: size)) { self.value = value }
 
-    /// Adds pages whose contents are measured. `pages`: whole pages, the first of them at `address`.
-    mutating func add(_ type: PageType, _ pages: [UInt8], at address: UInt64) {
-        for start in stride(from: 0, to: pages.count, by: Firmware.pageSize) {
-            let page = pages[start..<min(start + Firmware.pageSize, pages.count)]
-            extend(type, contentsDigest(page), at: address + UInt64(start))
+    /// Adds a page whose contents are measured.
+    mutating func add(_ type: PageType, _ page: [UInt8], at address: UInt64) {
+        extend(type, contentsDigest(page), at: address)
+    }
+
+    /// Adds an image of whole pages, the first of them at `address`.
+    mutating func add(_ image: Contents, at address: UInt64) throws(MeasurementError) {
+        var address = address
+        try unsafe image.pages(of: 0..<image.count) { page in
+            unsafe contents.add(page)
+            extend(.normal, contents.finish(), at: address)
+            address += UInt64(Firmware.pageSize)
         }
     }
 
@@ -42,7 +49,7 @@ struct LaunchDigest {
     }
 
     /// What of a page goes into the digest.
-    func contentsDigest(_ page: some Sequence<UInt8>) -> [UInt8] {
+    func contentsDigest(_ page: [UInt8]) -> [UInt8] {
         contents.add(page)
         return contents.finish()
     }

@@ -32,6 +32,9 @@ public struct SNPLaunch: Sendable {
         /// Bytes of the firmware's variables.
         let variablesSize: Int
 
+        /// More than any hypervisor has between the two; real ones have less than 1 MiB.
+        static let maximumVariablesSize = 64 << 20
+
         public init(image: Firmware, variablesSize: Int) {
             self.image = image
             self.variablesSize = variablesSize

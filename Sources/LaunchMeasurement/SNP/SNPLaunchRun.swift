@@ -23,7 +23,7 @@ struct SNPLaunchRun {
             }
             digest = LaunchDigest(from: known)
         } else {
-            digest.add(.normal, firmware.image.bytes, at: firmware.address)
+            try digest.add(firmware.contents, at: firmware.address)
         }
         note("firmware", firmware.address, firmware.size)
     }
@@ -42,12 +42,16 @@ struct SNPLaunchRun {
     mutating func add(_ svsm: SNPLaunch.SVSM) throws(MeasurementError) -> Entry {
         let image = svsm.image
         try requireWholePages(image, named: "svsm")
-        let below = launch.firmware.size + svsm.variablesSize + image.size
-        guard svsm.variablesSize >= 0, below <= 1 << 31, let offset = image.svsmEntryOffset, Int(offset) < image.size else {
-            throw MeasurementError("svsm", "it does not say where it begins, or does not fit below the firmware")
+        guard (0...SNPLaunch.SVSM.maximumVariablesSize).contains(svsm.variablesSize) else {
+            let limit = SNPLaunch.SVSM.maximumVariablesSize
+            throw MeasurementError("variables-size", "\(svsm.variablesSize) bytes, not 0 to \(limit)")
         }
+        guard let offset = image.svsmEntryOffset, Int(offset) < image.size else {
+            throw MeasurementError("svsm", "it does not say where it begins")
+        }
+        let below = launch.firmware.size + svsm.variablesSize + image.size
         let address = (1 << 32) - UInt64(below)
-        digest.add(.normal, image.image.bytes, at: address)
+        try digest.add(image.contents, at: address)
         note("svsm", address, image.size)
         try add(try image.sections(), of: image)
         let start = UInt32(address) + offset

@@ -18,7 +18,7 @@ public struct VMMProfile: Sendable {
     /// Memory for the firmware's own use is measured as zero pages, or as pages without contents.
     var memoryPages: LaunchDigest.PageType = .zero
     /// Whether an SVSM stands between hypervisor and firmware.
-    var hasSVSM = false
+    package var hasSVSM = false
 
     /// A processor's first state, where it is not what a processor comes out of reset with.
     struct Registers: Sendable {

@@ -20,34 +20,37 @@ public struct MRTD: Sendable {
     public func measurement() throws(MeasurementError) -> [UInt8] {
         let hash = RunningDigest(.sha384)
         for section in try firmware.tdxSections() where !section.isAddedLater {
-            let pages = stride(from: 0, to: section.size, by: Firmware.pageSize)
-            if addsPagesFirst {
-                for page in pages { addPage(at: section.address + UInt64(page), to: hash) }
-                for page in pages where section.isMeasured { addContents(of: section, page, to: hash) }
-            } else {
-                for page in pages {
-                    addPage(at: section.address + UInt64(page), to: hash)
-                    if section.isMeasured { addContents(of: section, page, to: hash) }
-                }
+            if addsPagesFirst || !section.isMeasured {
+                for address in section.pages { addPage(at: address, to: hash) }
             }
+            if section.isMeasured { try add(section, to: hash) }
         }
         return hash.finish()
+    }
+
+    /// The contents, and the pages themselves where they are not there yet.
+    private func add(_ section: Firmware.TDXSection, to hash: RunningDigest) throws(MeasurementError) {
+        var addresses = section.pages.makeIterator()
+        func add(_ page: UnsafeRawBufferPointer) {
+            guard let address = addresses.next() else { return }
+            if !addsPagesFirst { addPage(at: address, to: hash) }
+            unsafe addContents(of: page, at: address, to: hash)
+        }
+        try unsafe firmware.contents.pages(of: section.contents) { unsafe add($0) }
+        let rest = section.size - section.contents.count
+        let zeros = [UInt8](repeating: 0, count: Firmware.pageSize)
+        for _ in 0..<rest / Firmware.pageSize { unsafe zeros.withUnsafeBytes { unsafe add($0) } }
     }
 
     private func addPage(at address: UInt64, to hash: RunningDigest) {
         hash.add(Self.record("MEM.PAGE.ADD", address))
     }
 
-    private func addContents(of section: Firmware.TDXSection, _ page: Int, to hash: RunningDigest) {
-        for start in stride(from: page, to: page + Firmware.pageSize, by: Self.chunkSize) {
-            hash.add(Self.record("MR.EXTEND", section.address + UInt64(start)))
-            hash.add(chunk(of: section, from: start))
+    private func addContents(of page: UnsafeRawBufferPointer, at address: UInt64, to hash: RunningDigest) {
+        for start in stride(from: 0, to: page.count, by: Self.chunkSize) {
+            hash.add(Self.record("MR.EXTEND", address + UInt64(start)))
+            unsafe hash.add(UnsafeRawBufferPointer(rebasing: page[start..<start + Self.chunkSize]))
         }
-    }
-
-    private func chunk(of section: Firmware.TDXSection, from start: Int) -> [UInt8] {
-        let stored = section.contents.dropFirst(start).prefix(Self.chunkSize)
-        return firmware.image.bytes[stored] + [UInt8](repeating: 0, count: Self.chunkSize - stored.count)
     }
 
     /// The operation's name, and at byte 16 the address it is about.

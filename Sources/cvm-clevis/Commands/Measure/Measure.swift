@@ -55,9 +55,7 @@ struct LaunchOptions: ParsableArguments {
         guard kernel == nil || uki == nil else { throw ValidationError("--uki brings its own kernel; leave out --kernel") }
     }
 
-    func image() throws -> Firmware {
-        try Firmware(FileIO.read(firmware, limit: Firmware.maximumSize))
-    }
+    func image() throws -> Firmware { try Firmware(path: firmware) }
 
     func boot() throws -> DirectBoot? { try files().map { try DirectBoot($0) } }
 

@@ -68,7 +68,7 @@ struct MeasureSNP: ParsableCommand {
     private func module() throws -> SNPLaunch.SVSM? {
         guard let svsm else { return nil }
         guard let variablesSize else { throw ValidationError("--svsm needs --variables-size") }
-        let image = try Firmware(FileIO.read(svsm, limit: Firmware.maximumSize))
+        let image = try Firmware(path: svsm)
         return SNPLaunch.SVSM(image: image, variablesSize: variablesSize)
     }
 
