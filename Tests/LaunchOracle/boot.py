@@ -29,6 +29,11 @@ def run(*arguments):
     return result.stdout.strip()
 
 
+def refused(why, *arguments):
+    result = subprocess.run([program, "measure", *map(str, arguments)], capture_output=True, text=True)
+    check(result.returncode == 1 and why in result.stderr and not result.stdout, f"refused, {why}: {result}")
+
+
 def write(name, content):
     path = work / name
     path.write_bytes(content)
@@ -65,6 +70,18 @@ def extend(*digests):
     for digest in digests:
         register = sha384(register + digest)
     return register
+
+
+def event_log(events):
+    """A CCEL table's area (TCG PC Client Platform Firmware Profile): register, type and digest of each event; 0 is MRTD's register."""
+    spec = b"Spec ID Event03\0" + struct.pack("<IBBBBI", 0, 0, 2, 0, 2, 2) + struct.pack("<HHHH", 0x0B, 32, 0x0C, 48) + b"\0"
+    log = struct.pack("<II20xI", 1, 3, len(spec)) + spec
+    for register, kind, digest in events:
+        data = rng.randbytes(rng.randint(0, 50))
+        digests = [(0x0B, rng.randbytes(32)), (0x0C, digest)][rng.randint(0, 1) :]
+        log += struct.pack("<III", register, kind, len(digests))
+        log += b"".join(struct.pack("<H", algorithm) + value for algorithm, value in digests) + struct.pack("<I", len(data)) + data
+    return log + rng.choice([b"", bytes(100), b"\xff" * 100])
 
 
 def firmware(table):
@@ -119,4 +136,18 @@ for number in range(12):
     check(values["exp"] - values["iat"] == 7 * 86400 and values["version"] == 3 and len(values["covers"]) == 4, "with its head")
     alone = dict(row.split() for row in run("tdx", "--firmware", tdx, "--kernel", work / "kernel").splitlines())
     check(alone["rtmr2"] == extend(sha384(b"\0\0")).hex(), "without initrd and command line a NUL is left")
+    # RTMR0 is what the events of the second register give, in their order; type 3 (EV_NO_ACTION) is not measured.
+    events = [(rng.randint(0, 4), rng.choice([3, 4, 0x80000001]), rng.randbytes(48)) for _ in range(rng.randint(5, 40))]
+    events.insert(rng.randint(0, 5), (1, 4, rng.randbytes(48)))
+    log = write("ccel", event_log(events))
+    learned = dict(row.split() for row in run("tdx", "--firmware", tdx, *uki, "--event-log", log).splitlines())
+    rtmr0 = extend(*[digest for register, kind, digest in events if register == 1 and kind != 3])
+    check(learned == {**said, "rtmr0": rtmr0.hex()}, "a log adds RTMR0 and nothing else")
+    answer = json.loads(run("tdx", "--firmware", tdx, *uki, "--event-log", log, "--json"))
+    check(answer["rtmr0"] == rtmr0.hex(), "JSON has it")
+    values = json.loads(run("tdx", "--firmware", tdx, *uki, "--event-log", log, "--set", "image:4"))["tdx"]
+    check(values["rtmr0"] == [base64.urlsafe_b64encode(rtmr0).decode()] and len(values) == 4, "so has a set")
+    for bad, why in [(event_log([(2, 4, bytes(48))]), "no event of RTMR0"), (log.read_bytes()[:90], "is cut off"),
+                     (b"", "Spec ID Event03"), (event_log([(5, 4, bytes(48))]), "register 5"), (bytes(2 << 20), "more than")]:
+        refused(why, "tdx", "--firmware", tdx, *uki, "--event-log", write("bad", bad))
 print(f"{checks} checks of UKIs and TDX registers, no differences")

@@ -43,11 +43,21 @@ struct MeasureTDX: ParsableCommand {
         for register in registers { Console.answer("\(register.name) \(Hex.encode(register.value))") }
     }
 
+    /// RTMR0, in which firmware measures itself and what it is told of the machine.
+    private static func firmwareRegister(_ path: String) throws -> [UInt8] {
+        let log = try EventLog(parsing: FileIO.read(path, limit: EventLog.maximumByteCount))
+        guard log.events.contains(where: { $0.rtmr == 0 }) else {
+            throw Failure(
+                "\(path): it has no event of RTMR0, so it is not the log of a firmware",
+                hint: "take all of the guest's /sys/firmware/acpi/tables/data/CCEL")
+        }
+        return log.replay[0]
+    }
+
     private func registers() throws -> [(name: String, value: [UInt8])] {
         var registers = [("mrtd", try MRTD(firmware: launch.image(), addsPagesFirst: pagesFirst).measurement())]
         if let eventLog {
-            let log = try EventLog(parsing: FileIO.read(eventLog, limit: EventLog.maximumByteCount))
-            registers.append(("rtmr0", log.replay[0]))
+            registers.append(("rtmr0", try Self.firmwareRegister(eventLog)))
         }
         if let files = try launch.files() {
             let booted = try DirectBootRegisters(files)
