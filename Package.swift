@@ -198,7 +198,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "DiagnosisTests",
-            dependencies: ["BrokerProtocol", "Diagnosis", "LUKS", "NullPin", "PinKit", "SSSPin", "TangPin", "TangServer"],
+            dependencies: [
+                "BrokerProtocol", "Diagnosis", "LUKS", "NullPin", "PinKit", "SEVSecretPin", "SSSPin", "TangPin",
+                "TangServer",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TEESimulatorTests", dependencies: ["Attestation", "COpenSSL", "PinKit", "TEE", "TEESimulator"],

@@ -57,7 +57,8 @@ final class Stage: Sendable {
     ) throws -> Diagnosis {
         let check = VolumeCheck(
             demands: demands ?? .owner(owner.publicKey), registry: registry,
-            probes: [TangProbe(), BrokerProbe(policyProblem: policyProblem)], deadline: .after(milliseconds: milliseconds))
+            probes: [TangProbe(), BrokerProbe(policyProblem: policyProblem), SEVSecretProbe()],
+            deadline: .after(milliseconds: milliseconds))
         return try check.run(volume)
     }
 }

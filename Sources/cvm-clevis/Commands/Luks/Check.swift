@@ -31,7 +31,9 @@ struct Check: ParsableCommand {
     func validate() throws { try Patience.require(timeout) }
 
     func run() throws {
-        let probes: [any Probe] = [TangProbe(), TPM2Probe(Pins.tpm2), BrokerProbe(policyProblem: Pins.problem)]
+        let probes: [any Probe] = [
+            TangProbe(), TPM2Probe(Pins.tpm2), BrokerProbe(policyProblem: Pins.problem), SEVSecretProbe(),
+        ]
         let check = VolumeCheck(
             demands: try demands(), registry: Pins.registry, probes: probes, deadline: .after(seconds: timeout))
         let diagnosis = try check.run(options.volume)
