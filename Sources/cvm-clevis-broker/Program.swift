@@ -25,6 +25,7 @@ struct Program: AsyncParsableCommand {
         version: programVersion,
         subcommands: [
             Init.self, OwnerCommand.self, RefValues.self, ResourceCommand.self, Revoke.self, Audit.self, Serve.self,
+            Check.self,
         ])
 
     static func main() async {

@@ -11,12 +11,20 @@ struct Serve: AsyncParsableCommand {
 
             Example:
               cvm-clevis-broker serve /srv/broker --listen 0.0.0.0:8443 --minimum-tcb genoa=0a00000000000e4d
+              cvm-clevis-broker serve --config /etc/cvm-clevis/broker.json
             """)
 
-    @OptionGroup var target: DirectoryArgument
+    @Argument(help: "The broker's directory; may stand in the configuration file.")
+    var dir: String?
 
-    @Option(help: "ADDRESS:PORT; port 0 lets the system choose.")
-    var listen = "127.0.0.1:8443"
+    @Option(
+        help: ArgumentHelp(
+            "JSON with these options as members, with _ for - (docs/spec/broker.md); options go before it.",
+            valueName: "file"))
+    var config: String?
+
+    @Option(help: "ADDRESS:PORT; port 0 lets the system choose. By default 127.0.0.1:8443.")
+    var listen: String?
 
     @Option(help: ArgumentHelp("PEM file: certificate chain, leaf first, in place of the self-made one.", valueName: "file"))
     var tlsCert: String?
@@ -47,9 +55,9 @@ struct Serve: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where VCEKs are asked for that evidence comes without: AMD's key service or a mirror of it; off to ask nobody.",
+            "Where VCEKs are asked for that evidence comes without: AMD's key service, which is the default, a mirror of it, or off.",
             valueName: "url"))
-    var amdKds = BrokerConfiguration.officialKeyService
+    var amdKds: String?
 
     @Option(
         help: ArgumentHelp(
@@ -57,14 +65,19 @@ struct Serve: AsyncParsableCommand {
             valueName: "address:port"))
     var operations: String?
 
-    @Option(help: "Connections that may be open at a time.")
-    var connections = BrokerLimits().connections
+    @Option(help: ArgumentHelp("Connections that may be open at a time.", valueName: "number"))
+    var connections: Int?
 
-    @Option(help: "The same of one client: an IPv4 address, or a /64 of IPv6; 0 for no limit.")
-    var clientConnections = BrokerLimits().connectionsPerClient
+    @Option(
+        help: ArgumentHelp(
+            "The same of one client: an IPv4 address, or a /64 of IPv6; 0 for no limit.", valueName: "number"))
+    var clientConnections: Int?
 
-    @Option(help: "Requests a second of one client, ten times as many at once; 0 for no limit, as behind a proxy.")
-    var clientRate = BrokerLimits().requestsPerSecond
+    @Option(
+        help: ArgumentHelp(
+            "Requests a second of one client, ten times as many at once; 0 for no limit, as behind a proxy.",
+            valueName: "number"))
+    var clientRate: Int?
 
     @Option(
         help: ArgumentHelp(
@@ -73,47 +86,54 @@ struct Serve: AsyncParsableCommand {
 
     func validate() throws {
         guard (tlsCert == nil) == (tlsKey == nil) else { throw ValidationError("--tls-cert and --tls-key go together") }
-        guard (1...1_000_000).contains(connections) else { throw ValidationError("--connections: 1 to 1000000") }
-        guard (0...1_000_000).contains(clientConnections) else {
-            throw ValidationError("--client-connections: 0 to 1000000")
-        }
-        guard (0...1_000_000).contains(clientRate) else { throw ValidationError("--client-rate: 0 to 1000000") }
         guard !noTLS || tlsCert == nil else { throw ValidationError("--no-tls and --tls-cert exclude each other") }
+        guard dir != nil || config != nil else { throw ValidationError("missing the broker's directory, or --config FILE") }
+        try check(connections, "--connections", from: 1)
+        try check(clientConnections, "--client-connections", from: 0)
+        try check(clientRate, "--client-rate", from: 0)
+    }
+
+    private func check(_ number: Int?, _ name: String, from least: Int) throws {
+        guard let number, !(least...1_000_000).contains(number) else { return }
+        throw ValidationError("\(name) must be from \(least) to 1000000, not \(number)")
     }
 
     func run() async throws {
-        let configuration = BrokerConfiguration(
-            directory: target.directory, minimumTCB: minimumTcb, simulatorTrust: trustSimulator, collateral: collateral,
-            revocationLists: revocationList, amdKeyService: amdKds == "off" ? nil : amdKds)
-        let metrics = Metrics()
-        let unsealer = try configuration.makeUnsealer(counting: metrics)
-        let server = try BrokerServer(
-            unsealer, counting: metrics, socket: .address(ListenAddress(listen)), transport: transport(),
-            operations: operations.map { (text) throws(BrokerError) in .address(try ListenAddress(text)) }, limits: limits)
-        if let trustSimulator { warnAboutSimulator(trustSimulator) }
-        try RefValues.warn(of: Store(in: target.directory).references())
-        try await server.run { url in printNow("listening on \(url)") }
+        let settings = try config.map { try options.or(Self.read($0)) } ?? options
+        let service = try BrokerService(settings, sockets: ListeningSocket.inherited())
+        for warning in service.warnings { printError("cvm-clevis-broker: warning: \(warning)") }
+        if let directory = settings.trustSimulator { warnAboutSimulator(directory) }
+        try RefValues.warn(of: Store(in: service.directory).references())
+        try await service.run { url in printNow("listening on \(url)") }
     }
 
-    private var limits: BrokerLimits {
-        var limits = BrokerLimits()
-        limits.connections = connections
-        limits.connectionsPerClient = clientConnections
-        limits.requestsPerSecond = clientRate
-        return limits
+    private var options: ServeSettings {
+        var settings = ServeSettings()
+        settings.directory = dir
+        settings.listen = listen
+        settings.operations = operations
+        settings.tlsCert = tlsCert
+        settings.tlsKey = tlsKey
+        settings.noTLS = noTLS ? true : nil
+        settings.minimumTCB = minimumTcb.isEmpty ? nil : minimumTcb
+        settings.collateral = collateral.isEmpty ? nil : collateral
+        settings.revocationLists = revocationList.isEmpty ? nil : revocationList
+        settings.amdKeyService = amdKds
+        settings.trustSimulator = trustSimulator
+        settings.connections = connections
+        settings.connectionsPerClient = clientConnections
+        settings.requestsPerSecond = clientRate
+        return settings
     }
 
-    private func transport() throws -> BrokerServer.Transport {
-        if noTLS { return .plain }
-        if let tlsCert, let tlsKey {
-            if try !target.directory.pins(certificate: tlsCert) {
-                printError(
-                    "cvm-clevis-broker: warning: \(target.directory.publicFile) tells owners to pin another TLS key than \(tlsCert)'s: their guests will not connect"
-                )
-            }
-            return .tls(certificate: tlsCert, key: tlsKey)
+    /// A file without problems.
+    private static func read(_ path: String) throws -> ServeSettings {
+        let file = try ConfigurationFile(at: path)
+        if let problem = file.problems.first {
+            throw BrokerError(
+                "\(path):\(problem.line): \(problem.message)", hint: "all that is wrong: cvm-clevis-broker check \(path)")
         }
-        return try target.directory.selfMadeTLS()
+        return file.settings
     }
 
     private func warnAboutSimulator(_ directory: String) {

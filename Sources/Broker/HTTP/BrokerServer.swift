@@ -32,17 +32,21 @@ public struct BrokerServer: Sendable {
         _ unsealer: Unsealer, counting metrics: Metrics, socket: ListeningSocket, transport: Transport,
         operations: ListeningSocket? = nil, limits: BrokerLimits = BrokerLimits()
     ) throws(BrokerError) {
-        if case .plain = transport, !socket.isLoopback {
-            throw BrokerError(
-                "\(socket.host) is not a loopback address: without TLS anybody on the way could answer for this broker",
-                hint: "listen on 127.0.0.1, or leave --no-tls out")
-        }
+        if case .plain = transport { try Self.requireLoopback(socket) }
         self.unsealer = unsealer
         self.metrics = metrics
         self.socket = socket
         self.transport = transport
         self.operations = operations
         self.limits = limits
+    }
+
+    /// Without TLS only this machine is served.
+    static func requireLoopback(_ socket: ListeningSocket) throws(BrokerError) {
+        guard !socket.isLoopback else { return }
+        throw BrokerError(
+            "\(socket.host) is not a loopback address: without TLS anybody on the way could answer for this broker",
+            hint: "listen on 127.0.0.1, or leave --no-tls out")
     }
 
     /// Serves until SIGTERM or SIGINT; requests in progress are answered first. `ready` is called once, with the URL, when
@@ -109,7 +113,7 @@ public struct BrokerServer: Sendable {
         case .plain:
             return Listener(socket: socket, child: http, connections: connections, logger: logger, ready: ready)
         case .tls(let certificate, let key):
-            let child = try TLSChannel(http, tlsConfiguration: tls(certificate: certificate, key: key))
+            let child = try TLSChannel(http, tlsConfiguration: Self.tls(certificate: certificate, key: key))
             return Listener(socket: socket, child: child, connections: connections, logger: logger, ready: ready)
         }
     }
@@ -132,7 +136,8 @@ public struct BrokerServer: Sendable {
         }
     }
 
-    private func tls(certificate: String, key: String) throws(BrokerError) -> TLSConfiguration {
+    /// A usable identity, or what is wrong with it.
+    static func tls(certificate: String, key: String) throws(BrokerError) -> TLSConfiguration {
         do {
             var configuration = TLSConfiguration.makeServerConfiguration(
                 certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },

@@ -32,6 +32,7 @@ struct Listener<Child: ServerChildChannel>: Service {
                 }
             }
         } onGracefulShutdown: {
+            ServiceManager.tellStopping()
             server.channel.close(promise: nil)
             connections.stop()
             Task {
