@@ -35,6 +35,9 @@ let package = Package(
         // Without pkgConfig, whose -l flags would link what is to be opened at run time.
         .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CBoot", path: "Sources/CLibs/CBoot"),
+        .systemLibrary(
+            name: "CInflate", path: "Sources/CLibs/CInflate",
+            providers: [.apt(["liblzma-dev", "libzstd-dev", "zlib1g-dev"])]),
         .systemLibrary(name: "CSpawn", path: "Sources/CLibs/CSpawn"),
         .systemLibrary(name: "CTSS2", path: "Sources/CLibs/CTSS2", providers: [.apt(["libtss2-dev"])]),
 
@@ -82,8 +85,8 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "Attestation", "BrokerProtocol", "Diagnosis", "ExternalPin", "FileIO", "LaunchInput", "LaunchMeasurement",
-                "LUKS",
+                "Attestation", "BrokerProtocol", "Diagnosis", "ExternalPin", "FileIO", "Initrd", "LaunchInput",
+                "LaunchMeasurement", "LUKS",
                 "PinKit", "PinSet", "TEE", "TPM2Pin", "TangPin",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -97,9 +100,15 @@ let package = Package(
         // Judges evidence: for who binds and for the broker, never in an initrd.
         .target(name: "Attestation", dependencies: ["PinKit", "TEE", "COpenSSL"], swiftSettings: strict),
 
+        // What is in an initrd, read as a kernel unpacks it.
+        .target(name: "Initrd", dependencies: ["CInflate", "FileIO"], swiftSettings: strict),
+
         // Says what would fail at the next boot: for the command line only.
         .target(
-            name: "Diagnosis", dependencies: ["BrokerProtocol", "HTTPClient", "LUKS", "PinKit", "TPM2Pin", "TangPin"],
+            name: "Diagnosis",
+            dependencies: [
+                "BootFronts", "BrokerProtocol", "HTTPClient", "Initrd", "LUKS", "PinKit", "TPM2Pin", "TangPin",
+            ],
             swiftSettings: strict),
 
         // What reports will say of a guest, computed before it is launched.
@@ -148,6 +157,7 @@ let package = Package(
         // What several tests use.
         .target(
             name: "TangServer", dependencies: ["HTTPClient", "PinKit"], path: "Tests/TangServer", swiftSettings: strict),
+        .target(name: "InitrdMaker", path: "Tests/InitrdMaker", swiftSettings: strict),
         .target(name: "MemoryScan", dependencies: ["PinKit"], path: "Tests/MemoryScan", swiftSettings: strict),
         .target(
             name: "EvidenceVectors", dependencies: ["FileIO", "PinKit"], path: "Tests/EvidenceVectors", swiftSettings: strict
@@ -199,10 +209,12 @@ let package = Package(
         .testTarget(
             name: "DiagnosisTests",
             dependencies: [
-                "BrokerProtocol", "Diagnosis", "LUKS", "NullPin", "PinKit", "SEVSecretPin", "SSSPin", "TangPin",
-                "TangServer",
+                "BrokerProtocol", "Diagnosis", "Initrd", "InitrdMaker", "LUKS", "NullPin", "PinKit", "SEVSecretPin",
+                "SSSPin",
+                "TangPin", "TangServer",
             ],
             swiftSettings: strict),
+        .testTarget(name: "InitrdTests", dependencies: ["Initrd", "InitrdMaker"], swiftSettings: strict),
         .testTarget(
             name: "TEESimulatorTests", dependencies: ["Attestation", "COpenSSL", "PinKit", "TEE", "TEESimulator"],
             swiftSettings: strict),

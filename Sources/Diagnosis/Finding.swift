@@ -12,8 +12,8 @@ package struct Finding: Sendable, Equatable {
         case fails
     }
 
-    package let severity: Severity
-    /// For machines; never changes its meaning (docs/spec/check.md).
+    package private(set) var severity: Severity
+    /// For machines; never changes its meaning (docs/spec/check.md, docs/spec/doctor.md).
     package let code: Code
     /// What was looked at: `header`, `keyslot 0`, `token 1`, `token 1: sss[0].tang`; the volume itself where it is empty.
     package private(set) var place: String
@@ -34,6 +34,13 @@ package struct Finding: Sendable, Equatable {
         return finding
     }
 
+    /// The same finding, no worse than `severity`.
+    func atMost(_ severity: Severity) -> Finding {
+        var finding = self
+        if finding.severity == .fails { finding.severity = severity }
+        return finding
+    }
+
     package enum Code: String, Sendable, CaseIterable {
         case boots, header, volume, keyslot, binding
         case unreadableToken = "unreadable-token"
@@ -45,6 +52,11 @@ package struct Finding: Sendable, Equatable {
         case unreachable, refused
         case rotatedKeys = "rotated-keys"
         case tpm, policy
+        // Of a coming boot (docs/spec/doctor.md).
+        case bootConfig = "boot-config"
+        case device, initrd, front, crypttab, unit, program, library, module, kernel, network
+        case commandLine = "command-line"
+        case systemd, machine
     }
 }
 

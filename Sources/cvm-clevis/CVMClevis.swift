@@ -19,7 +19,7 @@ struct CVMClevis: ParsableCommand {
             """,
         version: programVersion,
         subcommands: [
-            Init.self, BootConfigCommand.self, Luks.self, Encrypt.self, Decrypt.self, EvidenceCommand.self,
+            Init.self, BootConfigCommand.self, Doctor.self, Luks.self, Encrypt.self, Decrypt.self, EvidenceCommand.self,
             PolicyCommand.self, RefValues.self, Trust.self, Measure.self, IDBlockCommand.self, SEVSecret.self,
         ])
 
