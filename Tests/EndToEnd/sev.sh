@@ -20,6 +20,11 @@ guid=$(cvm-clevis luks list -d "$disk" | grep -o '[0-9a-f]\{8\}-[0-9a-f-]\{27\}'
 expect "its guest's configuration is written" cvm-clevis boot-config create -d "$disk" --name root --output "$work/sev.json"
 unlock=(cvm-clevis-unlock --boot-config "$work/sev.json" --device "root=$disk" --test)
 sev_guest() { cvm-tee-sim run --tee sev "$@"; }
+expect "outside of the guest a check sees nothing that fails" sh -c \
+    "cvm-clevis luks check -d '$disk' --boot-config '$work/sev.json' | tee '$work/checked' | grep -q '^warning .*its secret comes with a launch' &&
+        ! grep -q ^fails '$work/checked'"
+expect "in it the secret is seen to open the volume" sev_guest --secret "$guid:$work/launch.key" -- sh -c \
+    "cvm-clevis luks check -d '$disk' --boot-config '$work/sev.json' | grep -q 'token 0: sev-secret: gives its secret back'"
 expect "a guest with the secret opens it" sev_guest --secret "$guid:$work/launch.key" -- "${unlock[@]}"
 expect "trying takes nothing away" sev_guest --secret "$guid:$work/launch.key" -- \
     sh -c "'${unlock[0]}' --boot-config '$work/sev.json' --device 'root=$disk' --test && test -f /sys/kernel/security/secrets/coco/$guid"
@@ -28,6 +33,8 @@ reject "nor a machine whose kernel has no such directory" 'lacks efi_secret' cvm
 head -c 32 /dev/zero >"$work/other.key"
 reject "nor a guest with another secret" 'wrong key or changed message' sev_guest --secret "$guid:$work/other.key" -- "${unlock[@]}"
 head -c 31 /dev/zero >"$work/short.key"
+expect "which a check there says fails" sev_guest --secret "$guid:$work/other.key" -- sh -c \
+    "! cvm-clevis luks check -d '$disk' --boot-config '$work/sev.json' >'$work/checked' && grep -q '^fails .*sev-secret' '$work/checked'"
 reject "nor one with something else" 'has 31 bytes' sev_guest --secret "$guid:$work/short.key" -- "${unlock[@]}"
 reject "a secret is never written over another file" 'File exists' \
     cvm-clevis luks bind -d "$disk" -k "$passphrase" -p sev-secret -c "{\"file\":\"$work/launch.key\"}"
