@@ -144,6 +144,29 @@ apart=$(cvm-clevis measure snp --firmware "$work/hashing.fd" --vcpus 1 --kernel 
 expect "a UKI measures as its parts do" test \
     "$(cvm-clevis measure snp --firmware "$work/hashing.fd" --vcpus 1 --uki "$work/linux.efi")" = "$apart"
 expect "and is found by its measurement" cvm-clevis measure match "$apart" --firmware "$work/hashing.fd" --uki "$work/linux.efi"
+head -c 999 /dev/urandom >"$work/newer.initrd"
+match=(cvm-clevis measure match "$(cvm-clevis measure snp --firmware "$work/hashing.fd" --vcpus 1 --uki "$work/linux.efi" --vmm gce)"
+    --firmware /usr/share/ovmf/OVMF.fd --kernel "$work/uki.linux" --initrd "$work/newer.initrd" --append quiet --vcpus 2
+    --maximum-vcpus 8)
+reject "where nothing fits, it says among what the odd one is" 'no launch out of' "${match[@]}"
+expect "among others each input that differs is named" "${match[@]}" \
+    --other-firmware "$work/hashing.fd" --other-initrd "$work/uki.initrd" --other-append 'quiet root=/dev/vda'
+cp "$work/out" "$work/match"
+expect "and nothing else is" diff "$work/match" - <<LINES
+matches: gce, 1 processor of type EPYC-v4, features 0x1
+differs: vmm gce, not qemu-6.10+
+differs: vcpus 1, not 2
+differs: firmware $work/hashing.fd, not /usr/share/ovmf/OVMF.fd
+differs: initrd $work/uki.initrd, not $work/newer.initrd
+differs: append 'quiet root=/dev/vda', not 'quiet'
+LINES
+expect "of a UKI, too" sh -c '"$@" | grep -q "^differs: uki "' - cvm-clevis measure match "$apart" --firmware "$work/hashing.fd" \
+    --kernel "$work/newer.initrd" --other-uki "$work/linux.efi" --maximum-vcpus 4
+expect "a guest's report has the measurement" cvm-tee-sim run --tee snp --measurement "$apart" -- \
+    cvm-clevis evidence get --raw --output "$work/launched.bin"
+expect "and is matched" cvm-clevis measure match "$work/launched.bin" --firmware "$work/hashing.fd" --uki "$work/linux.efi"
+cp "$work/out" "$work/match"
+expect "without a difference" diff "$work/match" - <<<'matches: qemu-6.10+, 1 processor of type EPYC-v4, features 0x1'
 expect "the measurement is a set that is ready to sign" sh -c \
     "cvm-clevis measure snp --firmware '$work/hashing.fd' --vcpus 1 --uki '$work/linux.efi' --set root-image:2 --days 30 |
         cvm-clevis refvalues sign - -o '$work/uki.jws'"

@@ -83,11 +83,48 @@ import Testing
         var supposed = try Self.launch(Self.rows[1])
         supposed.processors = 2
         let search = LaunchSearch(
-            supposed: supposed, boots: [.init("other", Self.console), .init("none", nil)], processors: 8)
+            supposed: supposed,
+            boots: [.init(Self.console, differences: ["append"]), .init(nil, differences: ["kernel"])], processors: 8)
         let expected = try #require(Hex.decode(row.expected))
         let match = try #require(try search.match(expected))
         #expect(try match.launch.measurement() == expected)
         #expect(match.differences.contains("vcpus \(row.processors), not 2"))
+    }
+
+    @Test func `a search names what was booted, and the firmware, where they are others`() throws {
+        let type = try VCPUType(named: "EPYC-v4")
+        var old = FirmwareDraft.amdSev
+        old.sections[0].size += 4096
+        let supposed = SNPLaunch(
+            firmware: try Firmware(FirmwareDraft.amdSev.bytes), boot: Self.nothing, processors: 2, type: type)
+        let search = LaunchSearch(
+            supposed: supposed, bases: [.init(try Firmware(old.bytes), differences: ["firmware old, not new"])],
+            boots: [.init(Self.console, differences: ["append long, not short"])], processors: 4)
+        var launched = SNPLaunch(firmware: try Firmware(old.bytes), boot: Self.nothing, processors: 2, type: type)
+        #expect(try search.match(launched.measurement())?.differences == ["firmware old, not new"])
+        launched.boot = Self.console
+        launched.processors = 3
+        #expect(
+            try search.match(launched.measurement())?.differences
+                == ["vcpus 3, not 2", "firmware old, not new", "append long, not short"])
+        #expect(try search.match(supposed.measurement())?.differences == [])
+    }
+
+    @Test func `a search tries one processor where a firmware has no place for others to begin`() throws {
+        var draft = FirmwareDraft.amdSev
+        draft.entries.removeAll { $0.guid == FirmwareDraft.resetBlock }
+        var launch = SNPLaunch(
+            firmware: try Firmware(draft.bytes), boot: Self.nothing, processors: 1, type: try VCPUType(named: "EPYC-v4"))
+        let measurement = try launch.measurement()
+        launch.processors = 2
+        #expect(try LaunchSearch(supposed: launch).match(measurement)?.differences == ["vcpus 1, not 2"])
+    }
+
+    @Test func `a search in a firmware that is broken says so`() throws {
+        var draft = FirmwareDraft.amdSev
+        draft.sections[0].type = 99
+        let launch = SNPLaunch(firmware: try Firmware(draft.bytes), processors: 1, type: try VCPUType(named: "EPYC-v4"))
+        #expect(throws: MeasurementError.self) { try LaunchSearch(supposed: launch).match([UInt8](repeating: 7, count: 48)) }
     }
 
     @Test func `a search that nothing fits says so`() throws {

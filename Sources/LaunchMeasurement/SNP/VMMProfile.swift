@@ -47,7 +47,7 @@ extension VMMProfile {
         source: "Linux 6.10 copies the FPU's state into the VMSA; sev-snp-measure pull requests 48 and 49")
 
     static let qemuBefore6_10 = VMMProfile(
-        name: "qemu-pre-6.10", summary: "QEMU with KVM before Linux 6.10", source: "the same",
+        name: "qemu-pre-6.10", summary: "QEMU with KVM before Linux 6.10", source: "sev-snp-measure pull requests 48 and 49",
         registers: Registers(mxcsr: 0, floatingPointControl: 0))
 
     static let qemuDebugSwap = VMMProfile(
