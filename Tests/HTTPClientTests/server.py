@@ -15,6 +15,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, b"x" * ((1 << 20) + 1))
         elif self.path == "/largest":
             self.answer(200, b"x" * (1 << 20))
+        elif self.path == "/leave":
+            self.answer(200, b"")
+            self.close_connection = True
         elif self.path == "/endless":
             self.endless()
         elif self.path == "/denied":

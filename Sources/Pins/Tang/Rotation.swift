@@ -17,7 +17,7 @@ extension TangPin {
     /// Who answers is not known to be the server: this is for a person to be told, not to trust new keys by.
     package func rotation(of message: JWE, before deadline: Deadline) throws(PinError) -> TangRotation {
         let header = try TangHeader(message)
-        let server = try TangServer(url: header.url, deadline: deadline)
+        let server = TangServer(url: header.url, deadline: deadline)
         let advertised = try server.advertisement(signedBy: nil).keys.keys.compactMap { KeySet.thumbprint(of: $0, .sha256) }
         let missing = header.keys.compactMap { KeySet.thumbprint(of: $0, .sha256) }.filter { !advertised.contains($0) }
         let exchange = KeySet.thumbprint(of: header.serverKey.jwk, .sha256) ?? ""

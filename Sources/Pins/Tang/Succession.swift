@@ -25,9 +25,8 @@ extension TangPin {
     private static func vouches(
         _ signer: JSON, _ id: String, for thumbprints: [String], at url: String, _ seconds: Int
     ) -> Bool {
-        guard let server = try? TangServer(url: url, deadline: .after(seconds: seconds)),
-            let advertisement = try? server.advertisement(signedBy: id)
-        else { return false }
+        let server = TangServer(url: url, deadline: .after(seconds: seconds))
+        guard let advertisement = try? server.advertisement(signedBy: id) else { return false }
         return advertisement.isSigned(by: signer) && advertisement.signerThumbprints == thumbprints
     }
 }

@@ -10,6 +10,16 @@ struct TangHeader {
     /// All that the server advertised when the message was made.
     let keys: [JSON]
 
+    /// The server's address alone, which takes no cryptography to read.
+    static func url(of message: JWE) throws(PinError) -> String {
+        do throws(JSONError) {
+            var reader = try JSONReader(message.parameters ?? .null, at: "clevis.tang")
+            return try reader.string("url")
+        } catch {
+            throw TangHeader.malformed(error)
+        }
+    }
+
     init(_ message: JWE) throws(PinError) {
         do throws(JSONError) {
             var reader = try JSONReader(message.parameters ?? .null, at: "clevis.tang")
@@ -25,7 +35,11 @@ struct TangHeader {
             serverKey = try CurvePoint(jwk: jwk, at: "clevis.tang.adv")
             self.keys = keys.keys
         } catch {
-            throw PinError(.malformed, step: "read a tang header", detail: error.description)
+            throw TangHeader.malformed(error)
         }
+    }
+
+    private static func malformed(_ error: JSONError) -> PinError {
+        PinError(.malformed, step: "read a tang header", detail: error.description)
     }
 }

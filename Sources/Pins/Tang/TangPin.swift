@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import HTTPClient
 public import PinKit
 
 /// A secret that comes back where a tang server can be reached: on the right network.
@@ -21,19 +20,20 @@ public struct TangPin: Pin {
     public static let trustNobody: TrustDecision = { _, _ in false }
 
     public func encryptor(for configuration: JSON, in binding: Binding) throws(PinError) -> any Encryptor {
-        TangEncryptor(configuration: try TangConfiguration(configuration), trust: trust)
+        let configuration = try TangConfiguration(configuration)
+        if configuration.advertisement == nil { TangServer.prepare(url: configuration.url) }
+        return TangEncryptor(configuration: configuration, trust: trust)
     }
 
     /// Asks the server once. What it sees is a random point.
     public func decrypt(_ message: JWE, in run: Run) throws(PinError) -> SecretBytes {
+        // It gets ready while everything is computed that needs no answer.
+        let server = TangServer(url: try TangHeader.url(of: message), deadline: run.deadline)
         let header = try TangHeader(message)
-        // Opening libcurl takes about as long as the points that can be computed without the server's answer.
-        HTTPClient.preload()
         let ephemeral = try message.ephemeralPoint()
         let blinding = try OneTimeKey.generate(on: ephemeral.curve)
         let blinded = try blinding.blind(ephemeral)
         let mask = try blinding.multiply(header.serverKey)
-        let server = try TangServer(url: header.url, deadline: run.deadline)
         let answer = try server.recover(blinded, with: header.keyID)
         let shared: SecretPoint
         do throws(PinError) {
@@ -63,7 +63,10 @@ private struct TangEncryptor: Encryptor {
 
     private func advertisement() throws(PinError) -> Advertisement {
         if let given = configuration.advertisement { return try Advertisement(given, from: "the configuration's adv") }
-        let server = try TangServer(url: configuration.url, deadline: .after(seconds: TangEncryptor.timeout))
-        return try server.advertisement(signedBy: configuration.thumbprint)
+        let server = TangServer(url: configuration.url, deadline: .after(seconds: TangEncryptor.timeout))
+        let advertisement = try server.advertisement(signedBy: configuration.thumbprint)
+        // To whoever tries at once whether the message opens.
+        server.handOver()
+        return advertisement
     }
 }

@@ -6,23 +6,38 @@ internal import PinKit
 struct TangServer {
     private let url: String
     private let deadline: Deadline
-    private let client: HTTPClient
+    /// What is sent is public and what is answered is checked by whoever can: nothing here needs TLS, and most servers have none.
+    /// nil where it takes libcurl.
+    private let plain: PlainClient?
 
-    /// `url` is `http` where it names no scheme, as curl takes it. Contacts nobody yet.
-    init(url: String, deadline: Deadline) throws(PinError) {
-        // Not contains("://"), which would bring the standard library's regular expressions along: 1.5 MB in an initrd.
-        let hasScheme = url.drop { $0 != ":" }.hasPrefix("://")
-        self.url = hasScheme ? url : "http://\(url)"
+    /// `url` is `http` where it names no scheme, as curl takes it. Asks nothing yet, but begins what takes time before that: a
+    /// tangd starts with a connection, and is longer at that than at an answer.
+    init(url: String, deadline: Deadline) {
+        self.url = TangServer.withScheme(url)
         self.deadline = deadline
-        // What is sent is public and what is answered is checked by whoever can: nothing here needs TLS.
-        client = try HTTPClient(allowsPlainHTTP: true)
+        plain = PlainClient(for: self.url)
+        if plain == nil { HTTPClient.preload() }
+    }
+
+    /// The same for who will ask the server at `url` after other work.
+    static func prepare(url: String) {
+        if !PlainClient.prepare(for: withScheme(url)) { HTTPClient.preload() }
+    }
+
+    /// Leaves the connection to whoever asks the server next.
+    func handOver() { plain?.handOver() }
+
+    private static func withScheme(_ url: String) -> String {
+        // Not contains("://"), which would bring the standard library's regular expressions along: 1.5 MB in an initrd.
+        url.drop { $0 != ":" }.hasPrefix("://") ? url : "http://\(url)"
     }
 
     /// The advertisement that the key named `thumbprint` has signed, or the current one.
     func advertisement(signedBy thumbprint: String?) throws(PinError) -> Advertisement {
         let address = "\(url)/adv/\(thumbprint ?? "")"
         let response = try TangServer.request("adv", address) { () throws(PinError) in
-            try client.get(address, before: deadline)
+            if let plain { return try plain.get(address, before: deadline) }
+            return try HTTPClient(allowsPlainHTTP: true).get(address, before: deadline)
         }
         if response.status == 404, thumbprint != nil {
             throw PinError(.refused, step: "adv", detail: "\(address): HTTP 404: the server has no key with this thp")
@@ -38,7 +53,9 @@ struct TangServer {
         jwk["alg"] = "ECMR"
         let body = Array("\(JSON.object(jwk).canonical)\n".utf8)
         let response = try TangServer.request("rec", address) { () throws(PinError) in
-            try client.post(address, body: body, contentType: "application/jwk+json", before: deadline)
+            let type = "application/jwk+json"
+            if let plain { return try plain.post(address, body: body, contentType: type, before: deadline) }
+            return try HTTPClient(allowsPlainHTTP: true).post(address, body: body, contentType: type, before: deadline)
         }
         if response.status == 404 {
             throw PinError(.refused, step: "rec", detail: "\(address): HTTP 404: the server no longer has this key: rebind")
