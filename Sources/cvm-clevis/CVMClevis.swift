@@ -51,7 +51,7 @@ struct CVMClevis: ParsableCommand {
         var command: any ParsableCommand.Type = CVMClevis.self
         var rest = arguments
         while let name = rest.first,
-            let named = command.configuration.subcommands.first(where: { $0._commandName == name })
+            let named = command.configuration.subcommands.first(where: { $0.givenName == name })
         {
             command = named
             rest = rest.dropFirst()
@@ -67,4 +67,10 @@ struct CVMClevis: ParsableCommand {
         Terminal.showTyping()
         _exit(status)
     }
+}
+
+extension ParsableCommand {
+    /// The name that its configuration says. ArgumentParser would make one from the type's where it says none, for which it
+    /// translates a regular expression, every time: a twelfth of a command.
+    fileprivate static var givenName: String { configuration.commandName ?? "\(Self.self)".lowercased() }
 }
