@@ -82,8 +82,8 @@ extension Volume {
     /// Adds a keyslot that only `new`'s policy opens. Either the binding is complete, or an error says why and the volume is
     /// as it was; a kill at any moment leaves what opened it before (docs/spec/luks-token.md, "Writing").
     ///
-    /// The whole change is rehearsed on a copy of the header first, so that a wrong passphrase or a token that does not fit
-    /// never reaches the disk. `passphrase` opens any keyslot.
+    /// Passphrase, message and room are tried on a copy of the header first, so that what is wrong with them never reaches the
+    /// disk. `passphrase` opens any keyslot.
     public func bind(
         _ new: NewBinding, passphrase: borrowing SecretBytes, wait: Deadline = .after(seconds: 10)
     ) throws(LUKSError) -> BoundVolume {
@@ -106,7 +106,6 @@ extension Volume {
         try requireFree(new.placement, in: copy.header)
         let prepared = try prepare(new, copy, open)
         let token = prepared.token
-        _ = try prepared.change.write(token, at: new.placement, to: copy.device(), areaSize: copy.areaSize)
         let disk = try CryptDevice(header: path, place: path)
         let written = try prepared.change.write(token, at: new.placement, to: disk, areaSize: copy.areaSize)
         do throws(LUKSError) {

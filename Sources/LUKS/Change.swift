@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import PinKit
 
-/// The writes of a new binding, in their order (docs/spec/luks-token.md, "Writing"); done once on a copy and once on the disk.
+/// The writes of a new binding, in their order (docs/spec/luks-token.md, "Writing").
 ///
 /// 1. the token, complete but for keyslot and signature: a crash after it leaves a token that opens nothing;
 /// 2. the keyslot with its assignment, in one header write: after it the volume opens by the old ways, and this token is not

@@ -114,6 +114,34 @@ import Testing
         #expect(try image.digest() == before)
     }
 
+    @Test func `a key area without room is found at the second write, and the first is taken back`() throws {
+        // Room for the key material of one keyslot with 4000 stripes, and 8 KiB.
+        let image = try DiskImage(format: ["--luks2-keyslots-size", "266240"])
+        let before = try image.metadata()
+        #expect(before["keyslots"]?.object?.names == ["0"])
+        let material = try image.bytes(32768..<(32768 + 266_240))
+        #expect(refusal { try owner.bind(image, "null", [:]) }.hasPrefix("\(image.path): "))
+        #expect(try image.metadata().canonical == before.canonical)
+        #expect(try image.bytes(32768..<(32768 + 266_240)) == material)
+        #expect(try image.opens(with: DiskImage.password))
+    }
+
+    @Test func `where all keyslots are in use nothing is left of a binding`() throws {
+        let image = try DiskImage()
+        for _ in 1..<32 {
+            try cryptsetup(
+                [
+                    "luksAddKey", "--batch-mode", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-file",
+                    "/dev/stdin", "--new-keyfile", "/etc/hostname", image.path,
+                ], input: DiskImage.password
+            ).expectSuccess()
+        }
+        let before = try image.metadata()
+        #expect(throws: LUKSError.self) { try owner.bind(image, "null", [:]) }
+        #expect(try image.metadata().canonical == before.canonical)
+        #expect(try image.opens(with: DiskImage.password))
+    }
+
     @Test func `the largest token that is said to fit does fit`() throws {
         let image = try DiskImage()
         var size = 12_000
