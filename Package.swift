@@ -92,7 +92,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(
-            name: "cvm-clevis-unlock", dependencies: ["BootFronts", "CBoot", "FileIO", "LUKS", "PinKit", "PinSet"],
+            name: "cvm-clevis-unlock",
+            dependencies: ["BootFronts", "CBoot", "FileIO", "LUKS", "PinKit", "PinSet", "TEE", "TPM2Pin"],
             swiftSettings: strict,
             // Every run needs it, and who builds an initrd sees it among what the program needs.
             linkerSettings: [.linkedLibrary("cryptsetup")]),

@@ -104,15 +104,16 @@ extension CryptDevice {
         }
     }
 
-    /// The volume key, from any keyslot that `passphrase` opens.
-    func volumeKey(with passphrase: borrowing SecretBytes) throws(LUKSError) -> SecretBytes {
+    /// The volume key, from `keyslot`, or any that `passphrase` opens.
+    func volumeKey(_ keyslot: Int? = nil, with passphrase: borrowing SecretBytes) throws(LUKSError) -> SecretBytes {
+        let slot = keyslot.map(Int32.init) ?? CRYPT_ANY_SLOT
         var count = Int(unsafe crypt_get_volume_key_size(device))
         var status: Int32 = 0
         let key = unsafe SecretBytes(count: max(0, count)) { key in
             unsafe passphrase.withUnsafeBytes { bytes in
                 let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
                 status = unsafe crypt_volume_key_get(
-                    device, CRYPT_ANY_SLOT, key.baseAddress?.assumingMemoryBound(to: CChar.self), &count, start, bytes.count)
+                    device, slot, key.baseAddress?.assumingMemoryBound(to: CChar.self), &count, start, bytes.count)
             }
         }
         if status == -EPERM || status == -ENOENT {

@@ -43,11 +43,17 @@ public struct UnlockedVolume: Sendable, Equatable {
 public struct Unlocker: Sendable {
     private let registry: PinRegistry
     private let deadline: Deadline
+    private let measure: KeyMeasurement?
 
-    /// Pins are asked until `deadline`.
-    public init(registry: PinRegistry, deadline: Deadline) {
+    /// Told of the key of a volume that was opened, and of the name to measure it by: `cryptsetup:NAME:UUID`.
+    public typealias KeyMeasurement = @Sendable (_ record: String, _ key: borrowing SecretBytes) -> Void
+
+    /// Pins are asked until `deadline`. `measure` is called once all volumes are settled, in the order of the requests: so no
+    /// pin of another volume finds a register changed, and its last value can be told beforehand.
+    public init(registry: PinRegistry, deadline: Deadline, measure: KeyMeasurement? = nil) {
         self.registry = registry
         self.deadline = deadline
+        self.measure = measure
     }
 
     public func unlock(_ request: UnlockRequest) throws(LUKSError) -> UnlockedVolume {
@@ -68,7 +74,7 @@ public struct Unlocker: Sendable {
 
     /// The same, and calls `settled` exactly once for each index of `requests`, as soon as it is known.
     public func unlock(_ requests: [UnlockRequest], settled: (Int, consuming UnlockOutcome) -> Void) {
-        let attempts = requests.map { Attempt($0, registry) }
+        let attempts = requests.map { Attempt($0, registry, isMeasured: measure != nil) }
         for (index, attempt) in attempts.enumerated() where attempt.candidates.isEmpty {
             settled(index, .failed(attempt.failure))
         }
@@ -80,6 +86,7 @@ public struct Unlocker: Sendable {
             if let outcome = attempt.take(recovered, for: candidate) { settled(index, outcome) }
             return attempts.allSatisfy(\.isSettled) ? .stop : .proceed
         }
+        if let measure { for attempt in attempts { attempt.measure(measure) } }
     }
 }
 
@@ -99,6 +106,18 @@ private final class Attempt {
     private var failures: [LUKSError]
     private var unanswered: Int
     private var isOpen = false
+    private let isMeasured: Bool
+    private var key: Key?
+
+    /// A volume key until it is measured; one owner, as a copy's below.
+    private final class Key {
+        let record: String
+        let bytes: SecretBytes
+        init(_ record: String, _ bytes: consuming SecretBytes) {
+            self.record = record
+            self.bytes = bytes
+        }
+    }
 
     /// What cannot be held in an optional constant otherwise: a copy has one owner.
     private final class Opening {
@@ -106,8 +125,9 @@ private final class Attempt {
         init(_ copy: consuming HeaderCopy) { self.copy = copy }
     }
 
-    init(_ request: UnlockRequest, _ registry: PinRegistry) {
+    init(_ request: UnlockRequest, _ registry: PinRegistry, isMeasured: Bool) {
         self.request = request
+        self.isMeasured = isMeasured
         self.registry = registry
         do throws(LUKSError) {
             let copy = try HeaderCopy(of: request.volume.path)
@@ -169,6 +189,10 @@ private final class Attempt {
         let path = request.volume.path
         let device = try copy.device(data: request.mode == .test ? nil : path)
         for keyslot in candidate.token.keyslots where try device.opens(keyslot, with: passphrase) {
+            if isMeasured {
+                let record = "cryptsetup:\(name):\(copy.header.uuid)"
+                key = Key(record, try device.volumeKey(keyslot, with: passphrase))
+            }
             var leftovers: [PinError] = []
             if case .activate(let name) = request.mode {
                 try device.activate(as: name, keyslot, with: passphrase)
@@ -179,6 +203,17 @@ private final class Attempt {
                 policy: candidate.policy, leftovers: leftovers)
         }
         return nil
+    }
+
+    /// A name has no colon in it (``BootConfig``), so the record is read in one way only.
+    private var name: String {
+        if case .activate(let name) = request.mode { name } else { request.trust.name ?? "" }
+    }
+
+    /// Nothing for a volume that stayed closed. The key is gone afterwards.
+    func measure(_ measure: Unlocker.KeyMeasurement) {
+        if isOpen, let key { measure(key.record, key.bytes) }
+        key = nil
     }
 
     /// Why it stays closed.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import BootFronts
+import FileIO
 import LUKS
 import PinKit
 import PinSet
@@ -12,7 +14,8 @@ struct UnlockRun {
     /// Opens the volumes and says a line for each. True when all are open.
     func run() -> Bool {
         let requests = configuration.volumes.map(request)
-        let unlocker = Unlocker(registry: PinSet.standard, deadline: .after(seconds: arguments.timeout))
+        let unlocker = Unlocker(
+            registry: PinSet.standard, deadline: .after(seconds: arguments.timeout), measure: measurement)
         var failures: [(BootConfig.Volume, LUKSError)] = []
         for (volume, result) in zip(configuration.volumes, unlocker.unlock(requests)) {
             switch result {
@@ -24,6 +27,12 @@ struct UnlockRun {
         }
         for (volume, error) in failures { action.closed(volume, because: error) }
         return failures.isEmpty
+    }
+
+    /// Only while a machine boots: later it is what it is.
+    private var measurement: Unlocker.KeyMeasurement? {
+        guard !arguments.isTest, FileIO.exists(BootPaths.initrdRelease) else { return nil }
+        return { VolumeKeyMeasurement.measure($0, $1) }
     }
 
     private func request(for volume: BootConfig.Volume) -> UnlockRequest {

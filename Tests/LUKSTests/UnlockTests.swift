@@ -75,6 +75,26 @@ import Testing
         #expect(try owner.unlock(image, trust: VolumeTrust(owner: nil, unsigned: true)).keyslot == 1)
     }
 
+    @Test func `the keys of volumes that opened are measured, in the order of the requests`() throws {
+        let images = try (0..<3).map { _ in try DiskImage() }
+        for image in images { try owner.bind(image) }
+        try images[1].rewriteHeader { $0.set("tokens", "0", "cvm-clevis", to: nil) }
+        let measured = Mutex<[[String]]>([])
+        let unlocker = Unlocker(registry: owner.registry, deadline: .after(seconds: 20)) { record, key in
+            let code = try? key.hmac("SHA256", of: record)
+            measured.withLock { $0.append([record, Hex.encode(code ?? [])]) }
+        }
+        let trust = VolumeTrust(owner: owner.key.publicKey, name: "root")
+        let requests = images.map { UnlockRequest($0.volume, trust: trust, mode: .test) }
+        let opened = unlocker.unlock(requests).map { (try? $0.get()) != nil }
+        #expect(opened == [true, false, true])
+        let expected = try [images[0], images[2]].map { image in
+            let record = try "cryptsetup:root:\(image.volume.uuid())"
+            return [record, Hex.encode(try image.volumeKey().hmac("SHA256", of: record))]
+        }
+        #expect(measured.withLock { $0 } == expected)
+    }
+
     @Test func `a token of another program is not judged`() throws {
         let image = try DiskImage()
         try owner.bind(image)

@@ -37,6 +37,7 @@ struct cvm_tss2 {
     __typeof__(Esys_PolicyAuthorize) *policy_authorize;
     __typeof__(Esys_PolicyAuthValue) *policy_auth_value;
     __typeof__(Esys_PolicyGetDigest) *policy_digest;
+    __typeof__(Esys_PCR_Extend) *pcr_extend;
     __typeof__(Esys_FlushContext) *flush;
     __typeof__(Tss2_MU_TPM2B_PUBLIC_Marshal) *marshal_public;
     __typeof__(Tss2_MU_TPM2B_PUBLIC_Unmarshal) *unmarshal_public;
@@ -77,6 +78,7 @@ static inline int cvm_tss2_open(struct cvm_tss2 *tss) {
         CVM_FUNCTION("esys", policy_authorize, "Esys_PolicyAuthorize"),
         CVM_FUNCTION("esys", policy_auth_value, "Esys_PolicyAuthValue"),
         CVM_FUNCTION("esys", policy_digest, "Esys_PolicyGetDigest"),
+        CVM_FUNCTION("esys", pcr_extend, "Esys_PCR_Extend"),
         CVM_FUNCTION("esys", flush, "Esys_FlushContext"),
         CVM_FUNCTION("mu", marshal_public, "Tss2_MU_TPM2B_PUBLIC_Marshal"),
         CVM_FUNCTION("mu", unmarshal_public, "Tss2_MU_TPM2B_PUBLIC_Unmarshal"),
@@ -306,6 +308,20 @@ static inline TSS2_RC cvm_tss2_bank(const struct cvm_tss2 *tss, ESYS_CONTEXT *es
     }
     tss->free(data);
     return code;
+}
+
+// One more digest for cvm_tss2_extend. 1, or 0 where there is no room.
+static inline int cvm_tss2_add_digest(TPML_DIGEST_VALUES *digests, TPMI_ALG_HASH bank, const uint8_t *digest, size_t count) {
+    if (digests->count >= TPM2_NUM_PCR_BANKS || count > sizeof digests->digests[0].digest) return 0;
+    TPMT_HA *next = &digests->digests[digests->count++];
+    next->hashAlg = bank;
+    memcpy(&next->digest, digest, count);
+    return 1;
+}
+// In all banks of `digests`, by one command; `pcr` is its number.
+static inline TSS2_RC cvm_tss2_extend(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, uint32_t pcr,
+                                      const TPML_DIGEST_VALUES *digests) {
+    return tss->pcr_extend(esys, ESYS_TR_PCR0 + pcr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, digests);
 }
 
 // What the TPM counts about wrong authorisations (TPM 2.0 part 2, table 23: TPM_PT).

@@ -118,3 +118,13 @@ func run(_ program: String, _ arguments: [String], input: String = "") throws ->
         status: process.terminationStatus, output: String(decoding: output, as: UTF8.self),
         errors: String(decoding: errors, as: UTF8.self))
 }
+
+extension DiskImage {
+    /// As cryptsetup gives it.
+    func volumeKey() throws -> SecretBytes {
+        let file = folder.appending(path: "volume-key").path
+        let dump = ["luksDump", "--dump-volume-key", "--volume-key-file", file, "--batch-mode", "--key-file", "-"]
+        try cryptsetup(dump + [path], input: DiskImage.password).expectSuccess()
+        return try SecretBytes(copyingPublic: Array(Data(contentsOf: URL(fileURLWithPath: file))))
+    }
+}
