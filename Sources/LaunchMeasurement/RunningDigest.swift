@@ -42,6 +42,16 @@ internal import PinKit
         precondition(done == 1, "libcrypto cannot hash")
     }
 
+    /// The digest of all that was added so far; more may follow.
+    func soFar() -> [UInt8] {
+        let copy = unsafe EVP_MD_CTX_new()
+        defer { unsafe EVP_MD_CTX_free(copy) }
+        var digest = [UInt8](repeating: 0, count: algorithm.count)
+        let done = unsafe EVP_MD_CTX_copy_ex(copy, context) == 1 && EVP_DigestFinal_ex(copy, &digest, nil) == 1
+        precondition(done, "libcrypto cannot hash")
+        return digest
+    }
+
     /// The digest of all that was added. The next message begins with nothing.
     func finish() -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: algorithm.count)

@@ -87,6 +87,17 @@ import Testing
         #expect(try SEVLaunch(firmware: Firmware(bytes)).measurement() == Digest.sha256(bytes))
     }
 
+    @Test func `each step of SEV-ES has the digest of all up to it`() throws {
+        let firmware = try Firmware(FirmwareDraft.amdSev.bytes)
+        let type = try VCPUType(named: "EPYC-v4")
+        let launch = SEVLaunch(firmware: firmware, boot: GoldenTests.nothing, processors: .init(count: 2, type: type))
+        let steps = try launch.steps()
+        #expect(steps.map(\.part) == ["firmware", "kernel hashes", "processor 0", "processor 1"])
+        #expect(try steps[0].digest == SEVLaunch(firmware: firmware).measurement())
+        #expect(try steps[1].digest == SEVLaunch(firmware: firmware, boot: GoldenTests.nothing).measurement())
+        #expect(try steps[3].digest == launch.measurement())
+    }
+
     @Test func `numbers of processors that no machine has are refused`() throws {
         for count in [0, -1, 4097] {
             let launch = SNPLaunch(

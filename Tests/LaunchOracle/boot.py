@@ -84,6 +84,28 @@ def event_log(events):
     return log + rng.choice([b"", bytes(100), b"\xff" * 100])
 
 
+def mrtd(image, start, first=False):
+    """Of an image whose TDVF metadata is at `start`; `first`: a section's pages are added before the first of them is measured."""
+    register = hashlib.sha384()
+
+    def record(name, address):
+        register.update(name.ljust(16, b"\0") + struct.pack("<Q", address).ljust(112, b"\0"))
+
+    for index in range(struct.unpack_from("<I", image, start + 12)[0]):
+        offset, stored, address, size, _, attributes = struct.unpack_from("<IIQQII", image, start + 16 + 32 * index)
+        content = image[offset : offset + stored].ljust(size, b"\0")
+        pages = range(0, 0 if attributes & 2 else size, 4096)
+        for page in pages if first else ():
+            record(b"MEM.PAGE.ADD", address + page)
+        for page in pages:
+            if not first:
+                record(b"MEM.PAGE.ADD", address + page)
+            for chunk in range(page, page + 4096 if attributes & 1 else page, 256):
+                record(b"MR.EXTEND", address + chunk)
+                register.update(content[chunk : chunk + 256])
+    return register.digest()
+
+
 def firmware(table):
     footer = uuid.UUID("96b582de-1fb2-45f7-baea-a366c55a082d").bytes_le
     entries = b"".join(data + struct.pack("<H", len(data) + 18) + uuid.UUID(guid).bytes_le for guid, data in table)
@@ -117,20 +139,24 @@ for number in range(12):
     for mode in (["sev", "--firmware", sev], ["seves", "--firmware", sev, "--vcpus", 1],
                  ["snp", "--firmware", sev, "--vcpus", 1], ["tdx", "--firmware", tdx]):
         check(run(*mode, *files) == run(*mode, *uki), f"{mode[0]}: a UKI is its parts")
-    record = lambda name, address: name.ljust(16, b"\0") + struct.pack("<Q", address).ljust(112, b"\0")
-    mrtd, content = hashlib.sha384(), tdx.read_bytes()
-    for page in range(0, 8192, 4096):
-        mrtd.update(record(b"MEM.PAGE.ADD", 0xFFFFE000 + page))
-        for chunk in range(page, page + 4096, 256):
-            mrtd.update(record(b"MR.EXTEND", 0xFFFFE000 + chunk) + content[chunk : chunk + 256])
     expected = {
-        "mrtd": mrtd.digest(),
+        "mrtd": mrtd(tdx.read_bytes(), 0),
         "rtmr1": extend(authenticode, sha384(b"Calling EFI Application from Boot Option"), sha384(bytes(4)),
                         sha384(b"Exit Boot Services Invocation"), sha384(b"Exit Boot Services Returned with Success")),
         "rtmr2": extend(sha384((line + " initrd=initrd\0").encode("utf-16-le")), sha384(initrd)),
     }
     said = dict(row.split() for row in run("tdx", "--firmware", tdx, *uki).splitlines())
     check(said == {name: value.hex() for name, value in expected.items()}, "registers are those of another reading")
+    for mode in (["sev", "--firmware", sev], ["snp", "--firmware", sev, "--vcpus", 1], ["tdx", "--firmware", tdx]):
+        answer = json.loads(run(*mode, *uki, "--json", "--explain"))
+        steps = {step["part"]: step["digest"] for step in answer["steps"]}
+        if mode[0] == "tdx":
+            check(steps["rtmr1 kernel"] == authenticode.hex() and steps["rtmr2 initrd"] == sha384(initrd).hex(), "with what is extended")
+            check(steps["mrtd section 0"] == answer["mrtd"], "and MRTD step by step")
+        else:
+            digests = [hashlib.sha256(part).hexdigest() for part in (kernel, initrd, line.encode() + b"\0")]
+            check([steps[name] for name in ("kernel", "initrd", "command line")] == digests, f"{mode[0]} explains its inputs")
+            check(answer["steps"][-1]["digest"] == answer["measurement"], "and the last step is the measurement")
     values = json.loads(run("tdx", "--firmware", tdx, *uki, "--set", "image:3", "--days", 7))
     check(values["tdx"] == {name: [base64.urlsafe_b64encode(value).decode()] for name, value in expected.items()}, "so is a set")
     check(values["exp"] - values["iat"] == 7 * 86400 and values["version"] == 3 and len(values["covers"]) == 4, "with its head")
@@ -150,4 +176,9 @@ for number in range(12):
     for bad, why in [(event_log([(2, 4, bytes(48))]), "no event of RTMR0"), (log.read_bytes()[:90], "is cut off"),
                      (b"", "Spec ID Event03"), (event_log([(5, 4, bytes(48))]), "register 5"), (bytes(2 << 20), "more than")]:
         refused(why, "tdx", "--firmware", tdx, *uki, "--event-log", write("bad", bad))
+debian = pathlib.Path("/usr/share/ovmf/OVMF.fd")
+content = debian.read_bytes()
+for first in (False, True):
+    expected = mrtd(content, content.rindex(b"TDVF"), first).hex()
+    check(run("tdx", "--firmware", debian, *(["--pages-first"] if first else [])) == expected, "MRTD of Debian's OVMF")
 print(f"{checks} checks of UKIs and TDX registers, no differences")

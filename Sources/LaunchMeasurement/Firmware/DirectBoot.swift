@@ -17,6 +17,11 @@ public struct DirectBoot: Sendable, Equatable {
         self.commandLine = Digest.sha256(Array(commandLine.utf8) + [0])
     }
 
+    /// The digests of the three.
+    public var steps: [LaunchStep] {
+        [("kernel", kernel), ("initrd", initrd), ("command line", commandLine)].map { LaunchStep(part: $0, digest: $1) }
+    }
+
     private static let table = GUID("9438d606-4f22-4cc9-b479-a793d411fd21")
     private static let commandLineEntry = GUID("97d02dd8-bd20-4c94-aa78-e7714d36ab2a")
     private static let initrdEntry = GUID("44baf731-3a2f-4bd7-9af1-41e29169781d")

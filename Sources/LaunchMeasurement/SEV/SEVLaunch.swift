@@ -27,19 +27,31 @@ public struct SEVLaunch: Sendable {
     }
 
     /// 32 bytes.
-    public func measurement() throws(MeasurementError) -> [UInt8] {
+    public func measurement() throws(MeasurementError) -> [UInt8] { try steps().last?.digest ?? [] }
+
+    /// What is measured, in order; the last digest is the measurement.
+    public func steps() throws(MeasurementError) -> [LaunchStep] {
         let hash = RunningDigest(.sha256)
+        var steps: [LaunchStep] = []
+        func note(_ part: String, _ address: UInt64?, _ size: Int) {
+            steps.append(LaunchStep(part: part, address: address, size: size, digest: hash.soFar()))
+        }
         try firmware.contents.add(to: hash)
+        note("firmware", firmware.address, firmware.size)
         if let boot {
-            guard firmware.kernelHashesAddress != nil else {
+            guard let address = firmware.kernelHashesAddress else {
                 throw Firmware.error(
                     "it does not look at the hashes of a kernel: it would start any kernel, so nothing would measure this one"
                 )
             }
             hash.add(boot.hashTable)
+            note("kernel hashes", UInt64(address), boot.hashTable.count)
         }
-        for page in try savedStates() { hash.add(page) }
-        return hash.finish()
+        for (processor, page) in try savedStates().enumerated() {
+            hash.add(page)
+            note("processor \(processor)", nil, page.count)
+        }
+        return steps
     }
 
     private func savedStates() throws(MeasurementError) -> [[UInt8]] {

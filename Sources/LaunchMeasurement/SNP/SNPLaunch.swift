@@ -50,7 +50,10 @@ public struct SNPLaunch: Sendable {
             throw MeasurementError("vcpus", "\(processors) processors, not 1 to \(Self.maximumProcessors)")
         }
         guard profile.hasSVSM == (svsm != nil) else {
-            throw MeasurementError("svsm", "profile \(profile.name) has \(profile.hasSVSM ? "one" : "none")")
+            throw MeasurementError(
+                "svsm",
+                profile.hasSVSM
+                    ? "profile \(profile.name) wants its image" : "profile \(profile.name) has none: svsm-qemu has")
         }
         guard !profile.hasSVSM || features == nil else {
             throw MeasurementError("guest-features", "an SVSM sets them itself")
@@ -61,15 +64,4 @@ public struct SNPLaunch: Sendable {
         run.addProcessors(startingAt: entry)
         return run.steps
     }
-}
-
-/// One part of what is measured, for a person to compare with another run's.
-public struct LaunchStep: Sendable, Equatable {
-    /// `firmware`, `section 2 cpuid`, `processor 0`
-    public let part: String
-    public let address: UInt64
-    /// Bytes.
-    public let size: Int
-    /// After it.
-    public let digest: [UInt8]
 }

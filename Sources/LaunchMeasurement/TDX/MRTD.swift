@@ -18,28 +18,43 @@ public struct MRTD: Sendable {
 
     /// 48 bytes.
     public func measurement() throws(MeasurementError) -> [UInt8] {
+        try steps().last?.digest ?? RunningDigest(.sha384).finish()
+    }
+
+    /// What is measured, in order; the last digest is the measurement.
+    public func steps() throws(MeasurementError) -> [LaunchStep] {
         let hash = RunningDigest(.sha384)
-        for section in try firmware.tdxSections() where !section.isAddedLater {
+        var steps: [LaunchStep] = []
+        for (index, section) in try firmware.tdxSections().enumerated() where !section.isAddedLater {
             if addsPagesFirst || !section.isMeasured {
-                for address in section.pages { addPage(at: address, to: hash) }
+                for start in stride(from: 0, to: section.size, by: Firmware.pageSize) {
+                    addPage(at: section.address + UInt64(start), to: hash)
+                }
             }
             if section.isMeasured { try add(section, to: hash) }
+            let part = "mrtd section \(index)\(section.isMeasured ? "" : ", its place")"
+            steps.append(LaunchStep(part: part, address: section.address, size: section.size, digest: hash.soFar()))
         }
-        return hash.finish()
+        return steps
     }
 
     /// The contents, and the pages themselves where they are not there yet.
     private func add(_ section: Firmware.TDXSection, to hash: RunningDigest) throws(MeasurementError) {
-        var addresses = section.pages.makeIterator()
-        func add(_ page: UnsafeRawBufferPointer) {
-            guard let address = addresses.next() else { return }
-            if !addsPagesFirst { addPage(at: address, to: hash) }
-            unsafe addContents(of: page, at: address, to: hash)
+        var start = 0
+        try unsafe firmware.contents.pages(of: section.contents) { page in
+            unsafe add(page, at: section.address + UInt64(start), to: hash)
+            start += Firmware.pageSize
         }
-        try unsafe firmware.contents.pages(of: section.contents) { unsafe add($0) }
-        let rest = section.size - section.contents.count
         let zeros = [UInt8](repeating: 0, count: Firmware.pageSize)
-        for _ in 0..<rest / Firmware.pageSize { unsafe zeros.withUnsafeBytes { unsafe add($0) } }
+        while start < section.size {
+            unsafe zeros.withUnsafeBytes { unsafe add($0, at: section.address + UInt64(start), to: hash) }
+            start += Firmware.pageSize
+        }
+    }
+
+    private func add(_ page: UnsafeRawBufferPointer, at address: UInt64, to hash: RunningDigest) {
+        if !addsPagesFirst { addPage(at: address, to: hash) }
+        unsafe addContents(of: page, at: address, to: hash)
     }
 
     private func addPage(at address: UInt64, to hash: RunningDigest) {

@@ -16,11 +16,6 @@ extension Firmware {
         let isMeasured: Bool
         /// Whether it is added later, by the guest itself, and so is no part of MRTD.
         let isAddedLater: Bool
-
-        /// Addresses of its pages.
-        var pages: some Sequence<UInt64> {
-            stride(from: 0, to: size, by: Firmware.pageSize).lazy.map { address + UInt64($0) }
-        }
     }
 
     /// Throws where the image has none or they do not hold together.

@@ -13,12 +13,11 @@ struct MeasureSEV: ParsableCommand {
 
     @OptionGroup var launch: LaunchOptions
 
-    @Flag(help: "Answer with JSON.")
-    var json = false
+    @OptionGroup var form: AnswerOptions
 
     func run() throws {
         let launch = SEVLaunch(firmware: try self.launch.image(), boot: try self.launch.boot())
-        try self.launch.answer(launch, tee: "sev", json: json)
+        try self.launch.answer(launch, tee: "sev", form)
     }
 }
 
@@ -33,24 +32,22 @@ struct MeasureSEVES: ParsableCommand {
     @OptionGroup var launch: LaunchOptions
     @OptionGroup var processors: ProcessorOptions
 
-    @Flag(help: "Answer with JSON.")
-    var json = false
+    @OptionGroup var form: AnswerOptions
 
     func run() throws {
         let processors = SEVLaunch.Processors(
             count: processors.vcpus, type: try processors.type(), profile: try processors.profile())
         let launch = SEVLaunch(firmware: try self.launch.image(), boot: try self.launch.boot(), processors: processors)
-        try self.launch.answer(launch, tee: "seves", json: json)
+        try self.launch.answer(launch, tee: "seves", form)
     }
 }
 
 extension LaunchOptions {
-    fileprivate func answer(_ launch: SEVLaunch, tee: String, json: Bool) throws {
-        let digest = Hex.encode(try launch.measurement())
-        guard json else { return Console.answer(digest) }
-        let object: JSON = [
-            "covers": .array(covers.map { .string($0) }), "measurement": .string(digest), "tee": .string(tee),
-        ]
-        Console.answer(object.canonical)
+    fileprivate func answer(_ launch: SEVLaunch, tee: String, _ form: AnswerOptions) throws {
+        let steps = (launch.boot?.steps ?? []) + (try launch.steps())
+        let digest = Hex.encode(steps.last?.digest ?? [])
+        form.answer(
+            digest, steps,
+            ["covers": .array(covers.map { .string($0) }), "measurement": .string(digest), "tee": .string(tee)])
     }
 }

@@ -26,11 +26,7 @@ struct MeasureSNP: ParsableCommand {
 
     @OptionGroup var set: SetOptions
 
-    @Flag(help: "Print each thing that is measured, with the digest after it.")
-    var explain = false
-
-    @Flag(help: "Answer with JSON.")
-    var json = false
+    @OptionGroup var form: AnswerOptions
 
     func run() throws {
         var launch = SNPLaunch(
@@ -43,23 +39,17 @@ struct MeasureSNP: ParsableCommand {
         launch.features = guestFeatures?.value
         launch.firmwareDigest = try firmwareDigest.map(Self.digest)
         launch.svsm = try module.image()
-        let steps = try launch.steps()
+        let steps = (launch.boot?.steps ?? []) + (try launch.steps())
         guard let measurement = steps.last?.digest else { return }
         if let set = try set.answer([("measurement", measurement)], of: "snp", covers: self.launch.covers) {
             return Console.answer(set.canonical)
         }
-        if json { return Console.answer(answer(measurement, steps, launch.profile).canonical) }
-        if explain { steps.forEach { Console.say($0.line) } }
-        Console.answer(Hex.encode(measurement))
-    }
-
-    private func answer(_ measurement: [UInt8], _ steps: [LaunchStep], _ profile: VMMProfile) -> JSON {
-        var object: JSONObject = [
-            "covers": .array(launch.covers.map { .string($0) }), "measurement": .string(Hex.encode(measurement)),
-            "profile": .string(profile.name), "tee": "snp",
-        ]
-        if explain { object["steps"] = .array(steps.map(\.json)) }
-        return .object(object)
+        form.answer(
+            Hex.encode(measurement), steps,
+            [
+                "covers": .array(self.launch.covers.map { .string($0) }), "measurement": .string(Hex.encode(measurement)),
+                "profile": .string(launch.profile.name), "tee": "snp",
+            ])
     }
 
     private static func digest(_ text: String) throws -> [UInt8] {
@@ -103,15 +93,4 @@ struct GuestFeatures: ExpressibleByArgument {
 extension LaunchOptions {
     /// What the measurement vouches for, in a policy's words.
     var covers: [String] { kernel == nil && uki == nil ? ["firmware"] : ["firmware", "kernel", "initrd", "cmdline"] }
-}
-
-extension LaunchStep {
-    fileprivate var line: String { "\(Hex.encode(digest)) 0x\(String(address, radix: 16)) \(size) \(part)" }
-
-    fileprivate var json: JSON {
-        [
-            "address": .string("0x\(String(address, radix: 16))"), "digest": .string(Hex.encode(digest)),
-            "part": .string(part), "size": .integer(Int64(size)),
-        ]
-    }
 }

@@ -28,19 +28,15 @@ struct MeasureTDX: ParsableCommand {
     @Flag(help: "For hypervisors that add a section's pages before they measure the first, as some versions of QEMU do.")
     var pagesFirst = false
 
-    @Flag(help: "Answer with JSON.")
-    var json = false
+    @OptionGroup var form: AnswerOptions
 
     func run() throws {
-        let registers = try registers()
+        let (registers, steps) = try measure()
         if let set = try set.answer(registers, of: "tdx", covers: launch.covers) { return Console.answer(set.canonical) }
-        if json {
-            var object: JSONObject = ["covers": .array(launch.covers.map { .string($0) }), "tee": "tdx"]
-            for register in registers { object[register.name] = .string(Hex.encode(register.value)) }
-            return Console.answer(JSON.object(object).canonical)
-        }
-        guard registers.count > 1 else { return Console.answer(Hex.encode(registers[0].value)) }
-        for register in registers { Console.answer("\(register.name) \(Hex.encode(register.value))") }
+        var object: JSONObject = ["covers": .array(launch.covers.map { .string($0) }), "tee": "tdx"]
+        for register in registers { object[register.name] = .string(Hex.encode(register.value)) }
+        let lines = registers.map { "\(registers.count > 1 ? "\($0.name) " : "")\(Hex.encode($0.value))" }
+        form.answer(lines.joined(separator: "\n"), steps, object)
     }
 
     /// RTMR0, in which firmware measures itself and what it is told of the machine.
@@ -54,15 +50,18 @@ struct MeasureTDX: ParsableCommand {
         return log.replay[0]
     }
 
-    private func registers() throws -> [(name: String, value: [UInt8])] {
-        var registers = [("mrtd", try MRTD(firmware: launch.image(), addsPagesFirst: pagesFirst).measurement())]
+    private func measure() throws -> (registers: [(name: String, value: [UInt8])], steps: [LaunchStep]) {
+        let firmware = MRTD(firmware: try launch.image(), addsPagesFirst: pagesFirst)
+        var steps = try firmware.steps()
+        var registers = [("mrtd", try steps.last?.digest ?? firmware.measurement())]
         if let eventLog {
             registers.append(("rtmr0", try Self.firmwareRegister(eventLog)))
         }
         if let files = try launch.files() {
             let booted = try DirectBootRegisters(files)
             registers += [("rtmr1", booted.rtmr1), ("rtmr2", booted.rtmr2)]
+            steps += booted.steps
         }
-        return registers
+        return (registers, steps)
     }
 }
