@@ -9,6 +9,8 @@ public import PinKit
 @safe public final class HTTPClient {
     /// Bytes of the body of an answer.
     public static let maximumBody = 1 << 20
+    /// Bytes of its headers.
+    public static let maximumHead = 1 << 16
     /// The media type of most answers that are asked for.
     public static let json = "application/json"
 
@@ -143,9 +145,30 @@ public struct HTTPResponse: Sendable {
     /// Seconds that the server wants to be left alone for (`Retry-After`), more than 0.
     public let retryAfter: Int?
 
-    public init(status: Int, body: [UInt8], retryAfter: Int? = nil) {
+    /// Lines as they came, the status line among them.
+    private let head: [UInt8]
+
+    public init(status: Int, body: [UInt8], retryAfter: Int? = nil, head: [UInt8] = []) {
         self.status = status
         self.body = body
         self.retryAfter = retryAfter
+        self.head = head
+    }
+
+    /// The value of the first header `name`, without spaces around it; nil where there is none.
+    public func header(_ name: String) -> String? {
+        let wanted = name.lowercased()
+        for line in head.split(separator: UInt8(ascii: "\n")) {
+            guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { continue }
+            guard String(decoding: line[..<colon], as: UTF8.self).lowercased() == wanted else { continue }
+            let value = line[line.index(after: colon)...]
+            let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0d }
+            guard let first = value.firstIndex(where: { !isSpace($0) }), let last = value.lastIndex(where: { !isSpace($0) })
+            else {
+                return ""
+            }
+            return String(decoding: value[first...last], as: UTF8.self)
+        }
+        return nil
     }
 }

@@ -6,6 +6,7 @@ internal import PinKit
 struct Transfer {
     /// What libcurl's write callback fills.
     private final class Answer {
+        var head: [UInt8] = []
         var bytes: [UInt8] = []
         var isTooLong = false
     }
@@ -41,7 +42,7 @@ struct Transfer {
         guard code == CURLE_OK else { throw error(code, answer) }
         let status = unsafe cvm_curl_status(client.curl.functions, client.easy)
         let pause = unsafe cvm_curl_retry_after(client.curl.functions, client.easy)
-        return HTTPResponse(status: status, body: answer.bytes, retryAfter: pause > 0 ? Int(pause) : nil)
+        return HTTPResponse(status: status, body: answer.bytes, retryAfter: pause > 0 ? Int(pause) : nil, head: answer.head)
     }
 
     private func get() throws(PinError) -> CURLcode {
@@ -78,6 +79,23 @@ struct Transfer {
         }
         try client.check(code, CURLOPT_WRITEFUNCTION)
         try unsafe client.set(CURLOPT_WRITEDATA, pointer: Unmanaged.passUnretained(answer).toOpaque())
+        try receiveHead(into: answer)
+    }
+
+    private func receiveHead(into answer: Answer) throws(PinError) {
+        let code = unsafe cvm_curl_set_header_writer(client.curl.functions, client.easy) { bytes, size, count, context in
+            guard let bytes = unsafe bytes, let context = unsafe context else { return 0 }
+            let answer = unsafe Unmanaged<Answer>.fromOpaque(context).takeUnretainedValue()
+            let length = size * count
+            guard length <= HTTPClient.maximumHead - answer.head.count else {
+                answer.isTooLong = true
+                return 0
+            }
+            unsafe answer.head.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: length))
+            return length
+        }
+        try client.check(code, CURLOPT_HEADERFUNCTION)
+        try unsafe client.set(CURLOPT_HEADERDATA, pointer: Unmanaged.passUnretained(answer).toOpaque())
     }
 
     /// libcurl's own words, which say more than the code's.

@@ -61,6 +61,12 @@ struct Serve: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Where collateral is asked for that --collateral does not give: Intel's service, which is the default, a cache of it (PCCS), or off.",
+            valueName: "url"))
+    var intelPcs: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Serve /metrics, /healthz and /readyz here, in plain HTTP and to whoever can reach it.",
             valueName: "address:port"))
     var operations: String?
@@ -119,6 +125,7 @@ struct Serve: AsyncParsableCommand {
         settings.collateral = collateral.isEmpty ? nil : collateral
         settings.revocationLists = revocationList.isEmpty ? nil : revocationList
         settings.amdKeyService = amdKds
+        settings.intelCollateralService = intelPcs
         settings.trustSimulator = trustSimulator
         settings.connections = connections
         settings.connectionsPerClient = clientConnections

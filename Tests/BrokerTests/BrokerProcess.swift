@@ -53,7 +53,8 @@ final class ServingBroker {
         log = URL(fileURLWithPath: directory + ".log")
         try Data().write(to: log)
         process.executableURL = URL(fileURLWithPath: try BrokerProcess.executable)
-        process.arguments = ["serve", directory, "--listen", "127.0.0.1:0", "--amd-kds", "off"] + options
+        process.arguments =
+            ["serve", directory, "--listen", "127.0.0.1:0", "--amd-kds", "off", "--intel-pcs", "off"] + options
         process.standardOutput = output
         process.standardError = try FileHandle(forWritingTo: log)
         try process.run()

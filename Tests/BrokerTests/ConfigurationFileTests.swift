@@ -11,7 +11,7 @@ import Testing
         let file = file(
             """
             {"directory": "/srv/broker", "listen": "[::]:8443", "operations": "127.0.0.1:9464", "tls_cert": "c", "tls_key": "k",
-             "no_tls": false, "minimum_tcb": ["tdx=18"], "collateral": ["a", "b"], "revocation_list": ["l"], "amd_kds": "off",
+             "no_tls": false, "minimum_tcb": ["tdx=18"], "collateral": ["a", "b"], "revocation_list": ["l"], "amd_kds": "off", "intel_pcs": "http://[::1]:1",
              "trust_simulator": "t", "connections": 1, "client_connections": 0, "client_rate": 7}
             """)
         var settings = ServeSettings()
@@ -25,6 +25,7 @@ import Testing
         settings.collateral = ["a", "b"]
         settings.revocationLists = ["l"]
         settings.amdKeyService = "off"
+        settings.intelCollateralService = "http://[::1]:1"
         settings.trustSimulator = "t"
         settings.connections = 1
         settings.connectionsPerClient = 0
@@ -36,7 +37,7 @@ import Testing
         let file = file(
             """
             {
-              "listen": 8443, "amd_kds": "off",
+              "listen": 8443, "amd_kds": "off", "intel_pcs": "http://[::1]:1",
               "text": "a \\" quote\\n, and \\"listen\\": 1",
 
               "collateral": [{"client_rate": 1}],

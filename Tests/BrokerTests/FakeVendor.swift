@@ -50,6 +50,34 @@ final class FakeVendor {
         try Data(chip.endorsementDER).write(to: URL(fileURLWithPath: "\(folder)/\(Hex.encode(id ?? chip.settings.chip))"))
     }
 
+    /// Answers what Intel would at `now`, as a cache of Intel's service has it, from now on.
+    func addCollateral(at now: Int64, flaw: SimulatedCollateral.Flaw? = nil) throws {
+        let files = Dictionary(
+            uniqueKeysWithValues: try SimulatedCollateral(at: now, flaw: flaw).files.map { ($0.name, $0.content) })
+        func put(_ path: String, _ body: [UInt8]?, _ header: String? = nil, _ chain: [UInt8]? = nil) throws {
+            let url = URL(fileURLWithPath: "\(directory.path)/\(path)")
+            try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(body ?? []).write(to: url)
+            guard let header, let chain else { return }
+            let encoded = String(decoding: chain, as: UTF8.self).addingPercentEncoding(withAllowedCharacters: .alphanumerics)
+            try "\(header): \(encoded ?? "")\n".write(toFile: url.path + ".headers", atomically: false, encoding: .utf8)
+        }
+        let (tdx, sgx) = ("tdx/certification/v4", "sgx/certification/v4")
+        try put("\(tdx)/tcb", files["tcb_info.json"], "TCB-Info-Issuer-Chain", files["tcb_info_issuer_chain.pem"])
+        try put(
+            "\(tdx)/qe/identity", files["qe_identity.json"], "SGX-Enclave-Identity-Issuer-Chain",
+            files["qe_identity_issuer_chain.pem"])
+        try put("\(sgx)/pckcrl", files["pck_crl.der"], "SGX-PCK-CRL-Issuer-Chain", files["pck_crl_issuer_chain.pem"])
+        try put("\(sgx)/rootcacrl", Array(Hex.encode(files["root_ca_crl.der"] ?? []).utf8))
+    }
+
+    /// Has AMD's revocation list of Genoa from now on.
+    func add(revocationList list: [UInt8]) throws {
+        let folder = "\(directory.path)/vcek/v1/Genoa"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try Data(list).write(to: URL(fileURLWithPath: folder + "/crl"))
+    }
+
     /// `busy`, `lying`: see vendor.py.
     func set(_ mood: String, _ isOn: Bool) throws {
         let path = "\(directory.path)/\(mood)"

@@ -52,7 +52,7 @@ import Testing
     // MARK: - Starting
 
     @Test func `a service manager is told when it is ready and when it stops`() throws {
-        try write(["directory": .string(directory), "listen": "127.0.0.1:0", "amd_kds": "off"])
+        try write(["directory": .string(directory), "listen": "127.0.0.1:0", "amd_kds": "off", "intel_pcs": "off"])
         let manager = try NotifySocket(at: scratch.path + "/notify")
         let process = Process()
         process.executableURL = URL(fileURLWithPath: try BrokerProcess.executable)
@@ -70,7 +70,9 @@ import Testing
     }
 
     @Test func `a socket that systemd opened goes before the address`() throws {
-        try write(["directory": .string(directory), "listen": "127.0.0.1:1", "no_tls": true, "amd_kds": "off"])
+        try write([
+            "directory": .string(directory), "listen": "127.0.0.1:1", "no_tls": true, "amd_kds": "off", "intel_pcs": "off",
+        ])
         let port = try RawClient.freePort()
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/systemd-socket-activate")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AMD's key service as far as a broker sees it: gives the files below a directory and counts what it is asked for.
+"""AMD's key service and a cache of Intel's as far as a broker sees them: gives the files below a directory, with the headers that
+stand in FILE.headers, and counts what it is asked for.
 
 vendor.py DIRECTORY: prints its port. Every request's path is a line in DIRECTORY/asked. While DIRECTORY/busy exists it answers
 429 and wants to be left alone for a second; while DIRECTORY/lying exists it answers 200 with rubbish.
@@ -23,8 +24,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif os.path.exists(directory + "/lying"):
             self.answer(200, b"<html>please log in</html>")
         elif ".." not in path and os.path.isfile(path):
+            headers = {}
+            if os.path.isfile(path + ".headers"):
+                with open(path + ".headers") as lines:
+                    headers = dict(line.strip().split(": ", 1) for line in lines)
             with open(path, "rb") as file:
-                self.answer(200, file.read())
+                self.answer(200, file.read(), headers)
         else:
             self.answer(404, b"")
 

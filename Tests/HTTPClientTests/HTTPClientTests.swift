@@ -47,6 +47,9 @@ import Testing
         #expect(first["port"] == second["port"])
         #expect(first["cookie"] == .null)
         #expect(second["cookie"]?.string == "kbs-session-id=abc")
+        #expect(
+            try client.post(server.url + "/echo", body: [], before: .after(seconds: 10)).header("SET-COOKIE")
+                == "kbs-session-id=abc")
         #expect(second["body"]?.string == "2")
     }
 

@@ -23,6 +23,7 @@ enum IntelFigures {
 
     /// Common names (Intel SGX PCK Certificate and Certificate Revocation List Profile Specification, §1.3).
     static let pckName = "Intel SGX PCK Certificate"
-    static let pckAuthorityNames = ["Intel SGX PCK Platform CA", "Intel SGX PCK Processor CA"]
+    static let processorAuthorityName = "Intel SGX PCK Processor CA"
+    static let pckAuthorityNames = ["Intel SGX PCK Platform CA", processorAuthorityName]
     static let tcbSigningName = "Intel SGX TCB Signing"
 }

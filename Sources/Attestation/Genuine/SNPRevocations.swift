@@ -9,6 +9,8 @@ public struct SNPRevocations: Sendable {
         /// The ARK's fingerprint: AMD's and a simulator's bear the same names.
         let root: [UInt8]
         let list: CertificateRevocationList
+        /// A newer one takes its place.
+        var isFetched = false
     }
 
     private let entries: [Entry]
@@ -27,6 +29,27 @@ public struct SNPRevocations: Sendable {
             entries.append(Entry(root: root.fingerprint, list: list))
         }
         self.init(entries: entries)
+    }
+
+    /// These, and in place of what was fetched before `der`, the list of the ARK of `product` on the day `seconds`. Throws
+    /// `.malformed`, `.refused` where it is another's, `.unavailable` where it is of another day or older than that before.
+    func fetching(
+        _ der: [UInt8], of product: SNPProduct, anchors: TrustAnchors, at seconds: Int64
+    ) throws(EvidenceError) -> SNPRevocations {
+        let list = try CertificateRevocationList(der: der)
+        let root = try Self.root(of: list, anchors).fingerprint
+        guard anchors.chains.contains(where: { $0.root.fingerprint == root && $0.product == product }) else {
+            throw EvidenceError(.refused, step: "revocation list", detail: "it is not that of \(product.rawValue)")
+        }
+        let isOlder = entries.contains {
+            $0.isFetched && $0.root == root && $0.list.validity.lowerBound > list.validity.lowerBound
+        }
+        guard list.validity.contains(seconds), !isOlder else {
+            throw EvidenceError(
+                .unavailable, step: "revocation list", detail: "that of \(product.rawValue) is not the newest")
+        }
+        let others = entries.filter { !$0.isFetched || $0.root != root }
+        return SNPRevocations(entries: others + [Entry(root: root, list: list, isFetched: true)])
     }
 
     /// The ARK that signed `list`.

@@ -9,7 +9,7 @@ public import TEE
 /// checked each time. Thread-safe; keep one per set of anchors.
 public final class SNPVerifier: Sendable {
     private let anchors: TrustAnchors
-    private let revocations: SNPRevocations
+    private let revocations: Mutex<SNPRevocations>
     private let known = Mutex<[[UInt8]: Endorsement]>([:])
 
     /// Some 4 KiB each. All are forgotten when there are more: a fleet that large pays for one more RSA verification.
@@ -18,7 +18,7 @@ public final class SNPVerifier: Sendable {
     /// Without a revocation list for a platform, what it says is genuine all the same, and ``GenuineSNP`` tells.
     public init(anchors: TrustAnchors, revocations: SNPRevocations = .none) {
         self.anchors = anchors
-        self.revocations = revocations
+        self.revocations = Mutex(revocations)
     }
 
     /// `report`: 1184 bytes; `certificates`: the host's table, of which only the VCEK or VLEK is looked at; `seconds`: since
@@ -39,10 +39,18 @@ public final class SNPVerifier: Sendable {
         }
         let endorsement = try endorsement(by: certificate, of: signingKey)
         try endorsement.check(at: seconds)
-        let isRevocationChecked = try revocations.check(endorsement.chain, at: seconds)
+        let isRevocationChecked = try revocations.withLock { $0 }.check(endorsement.chain, at: seconds)
         try endorsement.check(report)
         try Self.checkOrder(of: report)
         return GenuineSNP(report: report, endorsement: endorsement, isRevocationChecked: isRevocationChecked)
+    }
+
+    /// Judges by `list` from now on, in DER, AMD's newest of `product`. Throws where it is not, and leaves things as they are.
+    public func take(
+        revocationList list: [UInt8], of product: SNPProduct, at seconds: Int64
+    ) throws(EvidenceError) {
+        let new = try revocations.withLock { $0 }.fetching(list, of: product, anchors: anchors, at: seconds)
+        revocations.withLock { $0 = new }
     }
 
     /// Throws unless `vcek`, in DER, is a certificate that AMD made for the chip and the TCB which `report` states, and is in

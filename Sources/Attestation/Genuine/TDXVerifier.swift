@@ -7,11 +7,13 @@ public import TEE
 /// it states.
 ///
 /// Verifies its collateral once, and remembers attestation keys that are vouched for, so that a second quote with the same key
-/// costs one P-256 signature. Dates are checked each time. Thread-safe; make a new one for new collateral.
+/// costs one P-256 signature. Dates are checked each time. Thread-safe.
 public final class TDXVerifier: Sendable {
     private let anchors: TDXTrustAnchors
     /// The best first: the highest evaluation number, then the newest.
     private let collateral: [VerifiedCollateral]
+    /// What came later.
+    private let fetched = Mutex<[TDXPlatform: VerifiedCollateral]>([:])
     private let known = Mutex<[[UInt8]: AttestationKey]>([:])
 
     /// Some 10 KiB each. All are forgotten when there are more.
@@ -40,6 +42,41 @@ public final class TDXVerifier: Sendable {
         let genuine = try verifyIgnoringDates(quote: bytes, eventLog: eventLog, at: seconds)
         try genuine.check(at: seconds)
         return genuine
+    }
+
+    /// The kind of platform that made `quote`, whose chain holds. Does not say that the quote is genuine.
+    public func platform(of quote: [UInt8]) throws(EvidenceError) -> TDXPlatform {
+        let endorsement = try attestationKey(of: TDXQuote(parsing: quote)).endorsement
+        return TDXPlatform(
+            fmspc: endorsement.identity.fmspc,
+            isProcessorCA: endorsement.authority.name == IntelFigures.processorAuthorityName,
+            isSimulated: endorsement.root.isSimulated)
+    }
+
+    /// Whether there is collateral to judge that quote by on the day `seconds`.
+    public func canJudge(_ quote: [UInt8], at seconds: Int64) -> Bool {
+        guard let quote = try? TDXQuote(parsing: quote), let key = try? attestationKey(of: quote),
+            let best = try? collateral(for: key.endorsement, at: seconds)
+        else {
+            return false
+        }
+        return best.validities.allSatisfy { $0.range.contains(seconds) }
+    }
+
+    /// Judges quotes of `platform` by `set` too from now on, in place of what was taken before. Throws where it is not whole, not of
+    /// that platform, not what Intel signed, or not of the day `seconds`, and leaves things as they are.
+    public func take(_ set: TDXCollateral, for platform: TDXPlatform, at seconds: Int64) throws(EvidenceError) {
+        let verified = try VerifiedCollateral(set, anchors: anchors)
+        let isProcessorCA = verified.pckAuthority.name == IntelFigures.processorAuthorityName
+        guard verified.tcbInfo.fmspc == platform.fmspc, isProcessorCA == platform.isProcessorCA,
+            verified.root.isSimulated == platform.isSimulated
+        else {
+            throw EvidenceError(.refused, step: "collateral", detail: "it is of another kind of platform")
+        }
+        guard verified.validities.allSatisfy({ $0.range.contains(seconds) }) else {
+            throw EvidenceError(.unavailable, step: "collateral", detail: "it is not of this day")
+        }
+        fetched.withLock { $0[platform] = verified }
     }
 
     /// All but the dates, for tests that have evidence whose dates never fit together. `seconds` chooses the collateral.
@@ -82,7 +119,8 @@ public final class TDXVerifier: Sendable {
     ) throws(EvidenceError) -> VerifiedCollateral {
         let missing = { (what: String) in EvidenceError(.unavailable, step: "collateral", detail: what) }
         let identity = endorsement.identity
-        let known = collateral.filter {
+        let all = (collateral + fetched.withLock { Array($0.values) }).sorted { $0.rank > $1.rank }
+        let known = all.filter {
             $0.root == endorsement.root && $0.tcbInfo.fmspc == identity.fmspc && $0.tcbInfo.pceID == identity.pceID
         }
         guard !known.isEmpty else { throw missing("none here for FMSPC \(Hex.encode(identity.fmspc))") }
@@ -90,6 +128,16 @@ public final class TDXVerifier: Sendable {
         guard let best = listed.first else { throw missing("no revocation list here of the \(endorsement.authority.name)") }
         return listed.first { $0.validities.allSatisfy { $0.range.contains(seconds) } } ?? best
     }
+}
+
+/// A kind of platform, as Intel publishes collateral for it.
+public struct TDXPlatform: Hashable, Sendable {
+    /// 6 bytes: family, model, stepping and the like.
+    public let fmspc: [UInt8]
+    /// Whether Intel's CA for processors vouches for its PCKs, and not that for platforms.
+    public let isProcessorCA: Bool
+    /// Whether its chain ends at a simulator's root.
+    public let isSimulated: Bool
 }
 
 extension VerifiedCollateral {

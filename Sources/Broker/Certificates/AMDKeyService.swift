@@ -43,6 +43,18 @@ package struct AMDKeyService: Sendable {
         }
     }
 
+    /// AMD's list of revoked ASKs and ASVKs, in DER.
+    func revocationList(of product: SNPProduct) -> VendorAnswer {
+        do throws(PinError) {
+            let response = try HTTPClient().get(
+                "\(base)/vcek/v1/\(product.certificateName)/crl", accept: "*/*",
+                before: .after(seconds: AMDKeyService.patience))
+            return AMDKeyService.answer(response)
+        } catch {
+            return .busy(reason: error.description, retryAfter: nil)
+        }
+    }
+
     func address(of name: EndorsementName, _ product: SNPProduct) -> String {
         let chip = Hex.encode(Array(name.chip.prefix(product.chipIDCount)))
         let levels = product.tcbLayout.components.map {

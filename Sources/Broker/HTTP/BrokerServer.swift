@@ -84,10 +84,13 @@ public struct BrokerServer: Sendable {
         let main = try listener(routes.router(recorder, watched), transport, socket, connections) { channel in
             started.note(url(of: channel)).map(ready)
         }
-        guard let operations else { return [main] }
+        let renewal = Renewal(unsealer: unsealer)
+        guard let operations else { return [main, renewal] }
         // Of its own, so that who watches gets in when the guests' connections are all taken.
         let own = Connections(limit: 64, limitPerClient: 0, metrics: metrics)
-        return [main, try listener(watched.router(), .plain, operations, own) { _ in started.note(nil).map(ready) }]
+        return [
+            main, renewal, try listener(watched.router(), .plain, operations, own) { _ in started.note(nil).map(ready) },
+        ]
     }
 
     private func reservedConnections(_ log: RequestLog) -> Int {

@@ -63,9 +63,9 @@ package final class ResourceDesk: Sendable {
 
     /// Before ``attest(_:from:at:)``: see ``Unsealer/prepare(_:at:)``.
     package func prepare(_ attestation: Attestation, at now: Int64) async throws(Rejection) {
-        guard let endorsements = check.endorsements else { return }
+        guard check.looksForMore else { return }
         guard nonces.isFresh(Base64.decode(attestation.begun.nonce) ?? [], at: now) else { return }
-        try await endorsements.prepare(attestation.request.evidence)
+        try await check.prepare(attestation.request.evidence)
     }
 
     /// A token, and the cookie to go on with.

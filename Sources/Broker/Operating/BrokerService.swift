@@ -61,6 +61,9 @@ public struct BrokerService: Sendable {
         attempt("amd_kds") { () throws(BrokerError) in
             _ = try steps.keyService().map { base throws(BrokerError) in try AMDKeyService(base) }
         }
+        attempt("intel_pcs") { () throws(BrokerError) in
+            _ = try steps.collateralService().map { base throws(BrokerError) in try IntelCollateralService(base) }
+        }
         attempt("trust_simulator") { () throws(BrokerError) in
             _ = try EvidenceCheck(simulatorTrust: settings.trustSimulator)
         }
@@ -94,11 +97,16 @@ private struct ServiceSteps {
         BrokerConfiguration(
             directory: try directory(), minimumTCB: settings.minimumTCB ?? [], simulatorTrust: settings.trustSimulator,
             collateral: settings.collateral ?? [], revocationLists: settings.revocationLists ?? [],
-            amdKeyService: keyService())
+            amdKeyService: keyService(), intelCollateralService: collateralService())
     }
 
     func keyService() -> String? {
         let service = settings.amdKeyService ?? BrokerConfiguration.officialKeyService
+        return service == "off" ? nil : service
+    }
+
+    func collateralService() -> String? {
+        let service = settings.intelCollateralService ?? BrokerConfiguration.officialCollateralService
         return service == "off" ? nil : service
     }
 

@@ -15,6 +15,7 @@ public struct ServeSettings: Sendable, Equatable {
     public var collateral: [String]?
     public var revocationLists: [String]?
     public var amdKeyService: String?
+    public var intelCollateralService: String?
     public var trustSimulator: String?
     public var connections: Int?
     public var connectionsPerClient: Int?
@@ -36,6 +37,7 @@ public struct ServeSettings: Sendable, Equatable {
         settings.collateral = collateral ?? other.collateral
         settings.revocationLists = revocationLists ?? other.revocationLists
         settings.amdKeyService = amdKeyService ?? other.amdKeyService
+        settings.intelCollateralService = intelCollateralService ?? other.intelCollateralService
         settings.trustSimulator = trustSimulator ?? other.trustSimulator
         settings.connections = connections ?? other.connections
         settings.connectionsPerClient = connectionsPerClient ?? other.connectionsPerClient
@@ -108,6 +110,7 @@ public struct ConfigurationFile: Sendable {
             case "collateral": settings.collateral = try reader.strings(member.name)
             case "revocation_list": settings.revocationLists = try reader.strings(member.name)
             case "amd_kds": settings.amdKeyService = try reader.string(member.name)
+            case "intel_pcs": settings.intelCollateralService = try reader.string(member.name)
             case "trust_simulator": settings.trustSimulator = try reader.string(member.name)
             case "connections": settings.connections = try reader.number(member.name, from: 1)
             case "client_connections": settings.connectionsPerClient = try reader.number(member.name)

@@ -15,10 +15,11 @@ package struct EvidenceCheck: Sendable {
     }
 
     private let snp: SNPVerifier
-    /// nil where there is no collateral to judge quotes by.
-    private let tdx: TDXVerifier?
+    private let tdx: TDXVerifier
     /// Where VCEKs come from that are not in the evidence; nil where evidence must have them.
     private(set) var endorsements: EndorsementDesk?
+    /// Where collateral and revocation lists come from that the operator did not give.
+    private(set) var collateral: CollateralDesk?
 
     /// Believes AMD and Intel and, where a directory with its anchors is given, the simulator that has their keys.
     /// `collateral`: directories with Intel's word on one kind of platform each; `revocationLists`: files with AMD's on its
@@ -39,11 +40,11 @@ package struct EvidenceCheck: Sendable {
             }
         }
         snp = SNPVerifier(anchors: amd, revocations: try Self.revocations(revocationLists, amd))
-        tdx = directories.isEmpty ? nil : try CollateralDirectory.verifier(intel, directories)
+        tdx = try CollateralDirectory.verifier(intel, directories)
     }
 
     /// With verifiers that somebody else has made.
-    package init(snp: SNPVerifier, tdx: TDXVerifier?) {
+    package init(snp: SNPVerifier, tdx: TDXVerifier) {
         self.snp = snp
         self.tdx = tdx
     }
@@ -57,6 +58,31 @@ package struct EvidenceCheck: Sendable {
         check.endorsements = EndorsementDesk(
             verifier: snp, store: store, service: service, metrics: metrics, clock: clock)
         return check
+    }
+
+    /// The same, and what Intel says of platforms, and AMD of its intermediate keys, is kept up to date.
+    package func renewing(
+        _ store: Store, amd: AMDKeyService?, intel: IntelCollateralService?, metrics: Metrics,
+        clock: @escaping @Sendable () -> Int64 = systemSeconds
+    ) -> EvidenceCheck {
+        var check = self
+        check.collateral = CollateralDesk(
+            snp: snp, tdx: tdx, store: store, amd: amd, intel: intel, metrics: metrics, clock: clock)
+        return check
+    }
+
+    /// Whether there is anything to look for before evidence is judged.
+    var looksForMore: Bool { endorsements != nil || collateral != nil }
+
+    /// Looks for what it takes to judge `evidence` and is not in it.
+    func prepare(_ evidence: EvidenceDocument) async throws(Rejection) {
+        try await endorsements?.prepare(evidence)
+        try await collateral?.prepare(evidence)
+    }
+
+    func close() async {
+        await endorsements?.close()
+        await collateral?.close()
     }
 
     private static func revocations(_ paths: [String], _ anchors: TrustAnchors) throws(BrokerError) -> SNPRevocations {
@@ -110,9 +136,6 @@ package struct EvidenceCheck: Sendable {
             let table = endorsements?.completed(certificates, for: report) ?? certificates
             return .snp(try snp.verify(report: report, certificates: table, at: now))
         case .tdx(let quote, let eventLog):
-            guard let tdx else {
-                throw EvidenceError(.unavailable, step: "collateral", detail: "this broker has none: serve --collateral")
-            }
             // A log that does not lead to the registers is no reason to refuse: what runs later may extend them without a
             // line in it. Who asks for events then finds none.
             if !eventLog.isEmpty, let logged = try? tdx.verify(quote: quote, eventLog: eventLog, at: now) {

@@ -41,14 +41,17 @@ public final class Unsealer: Sendable {
     /// Before ``unseal(_:from:at:)``: looks for what it takes to judge the evidence and is not in it. May wait for a vendor, for
     /// seconds, and so is not counted among the requests that are being decided.
     package func prepare(_ request: UnsealRequest, at now: Int64) async throws(Rejection) {
-        guard let endorsements = check.endorsements else { return }
+        guard check.looksForMore else { return }
         // So that asking a vendor costs a nonce at least.
         guard desk.isFresh(Base64.decode(request.nonce) ?? [], at: now) else { return }
-        try await endorsements.prepare(request.evidence)
+        try await check.prepare(request.evidence)
     }
 
     /// Lets go of the threads that ask vendors; evidence that lacks something is refused from then on.
-    package func close() async { await check.endorsements?.close() }
+    package func close() async { await check.close() }
+
+    /// Asks vendors for what is due. May take seconds.
+    package func renew() async { await check.collateral?.renew() }
 
     /// Throws where the store cannot be read.
     package func checkStore() throws(BrokerError) { try store.check() }

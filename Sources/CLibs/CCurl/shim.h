@@ -78,6 +78,9 @@ static inline CURLcode cvm_curl_set_pointer(const struct cvm_curl *curl, CURL *e
 static inline CURLcode cvm_curl_set_writer(const struct cvm_curl *curl, CURL *easy, curl_write_callback writer) {
     return curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, writer);
 }
+static inline CURLcode cvm_curl_set_header_writer(const struct cvm_curl *curl, CURL *easy, curl_write_callback writer) {
+    return curl->easy_setopt(easy, CURLOPT_HEADERFUNCTION, writer);
+}
 static inline long cvm_curl_status(const struct cvm_curl *curl, CURL *easy) {
     long status = 0;
     return curl->easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK ? status : 0;

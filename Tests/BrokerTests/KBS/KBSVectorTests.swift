@@ -35,7 +35,7 @@ struct KBSVectorTests {
             trusts
             ? try TrustAnchors.amd.addingSimulated(
                 ark: Vectors.read("kbs/sim-snp/ark.der"), ask: Vectors.read("kbs/sim-snp/ask.der")) : .amd
-        return EvidenceCheck(snp: SNPVerifier(anchors: anchors), tdx: nil)
+        return try EvidenceCheck(snp: SNPVerifier(anchors: anchors), tdx: TDXVerifier(anchors: .intel, collateral: []))
     }
 
     @Test(arguments: ["rcar-0.4.0/1-auth-request", "rcar-legacy/1-auth-request-0.1.1", "rcar-legacy/1-auth-request-0.2.0"])
