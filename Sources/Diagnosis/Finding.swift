@@ -56,7 +56,7 @@ package struct Finding: Sendable, Equatable {
         case bootConfig = "boot-config"
         case device, initrd, front, crypttab, unit, program, library, module, kernel, network
         case commandLine = "command-line"
-        case systemd, machine
+        case systemd, machine, shell
     }
 }
 

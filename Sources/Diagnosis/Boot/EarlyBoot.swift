@@ -34,9 +34,9 @@ struct EarlyBoot {
         let needs = PinNeeds(pins: Set(volumes.flatMap(\.pins)))
         let initrd = InitrdRules(tree: image, root: root, commandLine: commandLine, needs: needs)
         let fronts =
-            rules.loop.map { [Finding(.ok, .front, at: "initrd", "\($0) opens its volumes")] }
+            rules.loop.map { [Finding(.ok, .front, at: "initrd", "\($0.rawValue) opens its volumes")] }
             ?? self.fronts(volumes, needs) + initrd.systemd()
-        return sameConfiguration(bytes) + marker + fronts
+        return sameConfiguration(bytes) + marker + fronts + shell(volumes)
             + ProgramRules(tree: image, place: "initrd", needs: needs).findings() + initrd.drivers() + initrd.network()
     }
 
@@ -66,6 +66,26 @@ struct EarlyBoot {
                     .fails, .front, at: "initrd", "it has no /etc/initrd-release, so a failure would not power off",
                     remedy: InitrdRules.rebuild)
             ]
+    }
+
+    /// Whoever has a shell in a measured initrd can ask its pins for their secrets.
+    private func shell(_ volumes: [BootConfig.Volume]) -> [Finding] {
+        guard volumes.contains(where: { $0.onFailure != .shell }) else { return [] }
+        let isClosed =
+            switch rules.loop {
+            case .initramfsTools:
+                image.text("/scripts/panic/ORDER")?.contains("/scripts/panic/cvm-clevis") == true
+                    || commandLine.value("panic")?.isEmpty == false
+            case .dracut: commandLine.isOff("rd.shell")
+            case nil: image.exists("/etc/systemd/system/emergency.service.d/50-cvm-clevis.conf")
+            }
+        guard !isClosed else { return [] }
+        return [
+            Finding(
+                .warning, .shell, at: "initrd",
+                "a failed boot gives a shell to whoever holds the console, which boot.json does not allow",
+                remedy: InitrdRules.rebuild)
+        ]
     }
 
     private func fronts(_ volumes: [BootConfig.Volume], _ needs: PinNeeds) -> [Finding] {

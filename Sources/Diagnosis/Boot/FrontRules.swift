@@ -13,18 +13,23 @@ struct FrontRules {
     let needsNetwork: Bool
 
     /// What opens all volumes of boot.json without systemd.
-    var loop: String? {
+    enum Loop: String {
+        case initramfsTools = "the script of initramfs-tools"
+        case dracut = "dracut's loop"
+    }
+
+    var loop: Loop? {
         guard isInitrd else { return nil }
         if tree.isProgram("/scripts/local-top/cvm-clevis"),
             tree.text("/scripts/local-top/ORDER")?.contains("/scripts/local-top/cvm-clevis") == true
         {
-            return "the script of initramfs-tools"
+            return .initramfsTools
         }
         let hooks = ["/usr/lib/dracut/hooks", "/lib/dracut/hooks", "/var/lib/dracut/hooks"]
         let isHooked = hooks.contains { folder in
             tree.list("\(folder)/initqueue/settled").contains { $0.hasSuffix("cvm-clevis-open.sh") }
         }
-        return isHooked ? "dracut's loop" : nil
+        return isHooked ? .dracut : nil
     }
 
     /// What crypttab and, in an initrd, the kernel's command line say of `volume`.

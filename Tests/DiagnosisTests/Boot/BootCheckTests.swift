@@ -145,19 +145,37 @@ import Testing
             ])
     }
 
-    @Test func `dracut's loop and the script of initramfs-tools need no systemd`() throws {
-        let loop = try BootStage()
-        for path in loop.initrd.keys where path.hasPrefix("etc/systemd") || path == "etc/crypttab" {
-            loop.initrd[path] = nil
+    private let givesShell =
+        "warning shell initrd: a failed boot gives a shell to whoever holds the console, which boot.json does not allow"
+
+    @Test func `dracut's loop needs no systemd`() throws {
+        let stage = try BootStage()
+        for path in stage.initrd.keys where path.hasPrefix("etc/systemd") || path == "etc/crypttab" {
+            stage.initrd[path] = nil
         }
-        loop.text("var/lib/dracut/hooks/initqueue/settled/50-cvm-clevis-open.sh", "")
-        #expect(try loop.problems() == [])
-        let script = try BootStage()
-        script.initrd["etc/crypttab"] = nil
-        script.program("scripts/local-top/cvm-clevis")
-        #expect(try !script.check().boots)
-        script.text("scripts/local-top/ORDER", "/scripts/local-top/cvm-clevis \"$@\"\n")
-        #expect(try script.problems() == [])
+        stage.text("var/lib/dracut/hooks/initqueue/settled/50-cvm-clevis-open.sh", "")
+        #expect(try stage.problems() == [givesShell])
+        stage.text("etc/cmdline.d/50-cvm-clevis.conf", "rd.shell=0 rd.emergency=poweroff\n")
+        #expect(try stage.problems() == [])
+    }
+
+    @Test func `nor does the script of initramfs-tools`() throws {
+        let stage = try BootStage()
+        stage.initrd["etc/crypttab"] = nil
+        stage.program("scripts/local-top/cvm-clevis")
+        #expect(try !stage.check().boots)
+        stage.text("scripts/local-top/ORDER", "/scripts/local-top/cvm-clevis \"$@\"\n")
+        #expect(try stage.problems() == [givesShell])
+        stage.text("scripts/panic/ORDER", "/scripts/panic/cvm-clevis \"$@\"\n")
+        #expect(try stage.problems() == [])
+    }
+
+    @Test func `a shell is given only where boot.json allows one`() throws {
+        for allowed in [false, true] {
+            let stage = try BootStage(onFailure: allowed ? .shell : .prompt)
+            stage.initrd["etc/systemd/system/emergency.service.d/50-cvm-clevis.conf"] = nil
+            #expect(try stage.problems() == (allowed ? [] : [givesShell]))
+        }
     }
 
     @Test func `a volume that is opened later needs all that in the root`() throws {

@@ -57,6 +57,7 @@ final class BootStage {
         for unit in ["cvm-clevis-headers.service", "cvm-clevis-key.socket"] {
             text("etc/systemd/system/sysinit.target.wants/\(unit)", "")
         }
+        text("etc/systemd/system/emergency.service.d/50-cvm-clevis.conf", "")
         let libraries = "usr/lib/x86_64-linux-gnu"
         program("usr/bin/cvm-clevis-unlock", ["libcryptsetup.so.12", "libc.so.6"], interpreter: "/lib64/ld.so")
         program("usr/lib/systemd/systemd-cryptsetup", ["libc.so.6"])
