@@ -155,6 +155,11 @@ let package = Package(
             name: "evidence-benchmark", dependencies: ["Attestation", "COpenSSL", "PinKit", "TEE", "TEESimulator"],
             path: "Benchmarks/Evidence", swiftSettings: strict),
 
+        .executableTarget(
+            name: "broker-load",
+            dependencies: ["BrokerProtocol", "COpenSSL", "HTTPClient", "PinKit", "TEESimulator"],
+            path: "Benchmarks/Load", swiftSettings: strict),
+
         // What several tests use.
         .target(
             name: "TangServer", dependencies: ["HTTPClient", "PinKit"], path: "Tests/TangServer", swiftSettings: strict),

@@ -7,6 +7,9 @@ public enum SimulatedTrust {
         ("ark.pem", arkPEM), ("ask.pem", askPEM), ("asvk.pem", asvkPEM), ("intel-root.pem", intelRootPEM),
     ]
 
+    /// PEM of the key that signs all simulated reports under a VCEK, for who measures how fast others verify them.
+    package static var vcekPrivateKey: String { SimulatedKeys.vcek }
+
     /// What AMD publishes of its ARKs: the list of those ASKs and ASVKs that are not to be believed any longer, in DER.
     /// `now`: seconds since 1970, an hour after its issue; it holds for a year.
     public static func revocationList(at now: Int64, revokingASK: Bool = false) throws(SimulatorError) -> [UInt8] {
