@@ -28,6 +28,26 @@ import Testing
         }
     }
 
+    /// As edk2's OvmfX64 before September 2025: an entry for hashes that says nowhere.
+    @Test func `a place of zero for a kernel's hashes is none, for SNP, SEV-ES and SEV`() throws {
+        var draft = FirmwareDraft.amdSev
+        draft.sections.removeAll { $0.type == 0x10 }
+        draft.entries = draft.entries.map { entry in
+            entry.guid == FirmwareDraft.hashTable ? (entry.guid, FirmwareDraft.word(0) + FirmwareDraft.word(0)) : entry
+        }
+        let firmware = try Firmware(draft.bytes)
+        let processors = SEVLaunch.Processors(count: 1, type: try VCPUType(named: "EPYC-v4"))
+        #expect(throws: MeasurementError.self) { try Self.measure(draft.bytes, boot: GoldenTests.nothing) }
+        #expect(throws: MeasurementError.self) {
+            try SEVLaunch(firmware: firmware, boot: GoldenTests.nothing, processors: processors).measurement()
+        }
+        #expect(throws: MeasurementError.self) {
+            try SEVLaunch(firmware: firmware, boot: GoldenTests.nothing).measurement()
+        }
+        #expect(try SEVLaunch(firmware: firmware).measurement() == Digest.sha256(draft.bytes))
+        #expect(try Self.measure(draft.bytes).count == 48)
+    }
+
     @Test func `hashes that do not fit their page are refused`() {
         var draft = FirmwareDraft.amdSev
         draft.entries = draft.entries.map { entry in
