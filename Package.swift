@@ -34,6 +34,7 @@ let package = Package(
         .systemLibrary(name: "CFUSE", path: "Sources/CLibs/CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         // Without pkgConfig, whose -l flags would link what is to be opened at run time.
         .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CPQ", path: "Sources/CLibs/CPQ", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CBoot", path: "Sources/CLibs/CBoot"),
         .systemLibrary(
             name: "CInflate", path: "Sources/CLibs/CInflate",
@@ -129,11 +130,16 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        .target(name: "SystemTime", swiftSettings: strict),
+        // A client of PostgreSQL, for the broker's store.
+        .target(name: "PostgreSQL", dependencies: ["BrokerProtocol", "CPQ"], swiftSettings: strict),
+
         // The guest owner's key broker.
         .target(
             name: "Broker",
             dependencies: [
-                "Attestation", "BrokerProtocol", "COpenSSL", "FileIO", "HTTPClient", "PinKit", "TEE",
+                "Attestation", "BrokerProtocol", "COpenSSL", "FileIO", "HTTPClient", "PinKit", "PostgreSQL", "SystemTime",
+                "TEE",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

@@ -12,6 +12,7 @@ struct Init: ParsableCommand {
 
             Example:
               cvm-clevis-broker init /srv/broker --url https://broker.example:8443
+              cvm-clevis-broker init /srv/broker --store postgres://broker@db.example/broker
             """)
 
     @OptionGroup var target: DirectoryArgument
@@ -30,7 +31,7 @@ struct Init: ParsableCommand {
             throw BrokerError("the URL \(self.url) \(error.problem)")
         }
         let description = try BrokerDirectory.create(
-            at: target.dir, url: url, selfSigned: !publicCA, now: systemSeconds())
+            at: target.dir, store: target.store, url: url, selfSigned: !publicCA, now: systemSeconds())
         print(
             """
             made a broker in \(target.dir)

@@ -72,5 +72,11 @@ struct DirectoryArgument: ParsableArguments {
     @Argument(help: "The broker's directory.")
     var dir: String
 
-    var directory: BrokerDirectory { BrokerDirectory(dir) }
+    @Option(
+        help: ArgumentHelp(
+            "The PostgreSQL server that holds what the broker remembers, if not what init was given: postgres://USER@HOST/DATABASE.",
+            valueName: "url"))
+    var store: String?
+
+    var directory: BrokerDirectory { BrokerDirectory(dir, store: store) }
 }

@@ -3,15 +3,17 @@ import Broker
 import PinKit
 import Testing
 
-@Suite struct AuditTests {
+@Suite(.eachStore) struct AuditTests {
     let directory: TemporaryDirectory
+    let place: String
     let store: Store
     let key: SigningKey
     let chain: AuditChain
 
     init() throws {
         directory = try TemporaryDirectory()
-        store = try Store(at: directory.path + "/broker.sqlite")
+        place = try StoreKind.current.place(in: directory)
+        store = try Store(at: place)
         key = try SigningKey.generate()
         chain = try AuditChain(key: key, store: store, at: 1)
     }
@@ -41,7 +43,7 @@ import Testing
 
     /// Past what keeps the log from being edited by mistake.
     private func tamper(_ statements: String...) throws {
-        for trigger in ["audit_keeps", "audit_stays"] { try store.execute("DROP TRIGGER IF EXISTS \(trigger)") }
+        try store.drop("audit_keeps", "audit_stays", of: "audit")
         for statement in statements { try store.execute(statement) }
     }
 
@@ -113,7 +115,7 @@ import Testing
 
     @Test func `the chain goes on in the next process`() throws {
         _ = try fill()
-        let again = try AuditChain(key: key, store: Store(at: directory.path + "/broker.sqlite"), at: 12)
+        let again = try AuditChain(key: key, store: Store(at: place), at: 12)
         #expect(try again.record([Self.entry(6)], at: 12).sequence == 6)
         #expect(try problems().isEmpty)
     }

@@ -73,6 +73,12 @@ final class ServingBroker {
     /// Sends SIGTERM and does not wait.
     func terminate() { process.terminate() }
 
+    /// Ends it without a warning.
+    func kill(after seconds: Double) {
+        let number = process.processIdentifier
+        DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { Foundation.kill(number, SIGKILL) }
+    }
+
     /// Sends SIGTERM and returns the exit status.
     func stop() -> Int32 {
         process.terminate()

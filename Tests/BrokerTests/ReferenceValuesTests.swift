@@ -6,7 +6,7 @@ import PinKit
 import TEESimulator
 import Testing
 
-@Suite struct ReferenceValuesTests {
+@Suite(.eachStore) struct ReferenceValuesTests {
     let stage: Stage
 
     init() throws { stage = try Stage() }

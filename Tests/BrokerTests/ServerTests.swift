@@ -6,13 +6,14 @@ import PinKit
 import Testing
 
 /// The program on a real socket with TLS, asked with curl: a client that shares no code with us.
-@Suite struct ServerTests {
+@Suite(.eachStore) struct ServerTests {
     let scratch: TemporaryDirectory
     var directory: String { scratch.path + "/broker" }
 
     init() throws {
         scratch = try TemporaryDirectory()
-        let made = try BrokerProcess.run(["init", directory])
+        let store = StoreKind.current == .postgres ? ["--store", try PostgresServer.database()] : []
+        let made = try BrokerProcess.run(["init", directory] + store)
         try #require(made.status == 0, "\(made.errors)")
     }
 
@@ -152,7 +153,7 @@ import Testing
         #expect(untouched.status == 0 && untouched.output.hasSuffix(": 1 entries\n"), "\(untouched.errors)")
 
         let store = try Store(in: BrokerDirectory(directory))
-        try store.execute("DROP TRIGGER audit_stays")
+        try store.drop("audit_stays", of: "audit")
         try store.execute("DELETE FROM audit")
         let cut = try BrokerProcess.run(verify, input: String(head))
         #expect(cut.status == 1 && cut.errors.contains("was cut off after entry 0"), "\(cut.errors)")
@@ -186,6 +187,26 @@ import Testing
     @Test(arguments: ["2020-02-30T00:00:00Z", "yesterday", "-1", "2020-02-29 00:00:00Z"])
     func `what is no moment is refused`(moment: String) throws {
         #expect(try BrokerProcess.run(["audit", "list", directory, "--since", moment]).status == 2)
+    }
+
+    @Test func `a broker that is killed has lost nothing that it answered, and goes on after it`() throws {
+        let envelope = try envelope(protecting: [1])
+        var heads: [Substring] = []
+        for round in 1...3 {
+            let broker = try ServingBroker(directory: directory)
+            // In the midst of answering: requests go on until one finds nobody.
+            broker.kill(after: 0.3 * Double(round))
+            while let answer = try? unseal(envelope, with: AgreementKey.generate(), at: broker, ["-i"]) {
+                let prefix = "Cvm-Clevis-Audit-Head: "
+                let head = answer.body.split(whereSeparator: \.isNewline).first { $0.hasPrefix(prefix) }
+                heads.append(try head.orThrow("a head: \(answer.body)").dropFirst(prefix.count))
+            }
+        }
+        try #require(!heads.isEmpty)
+        let verified = try BrokerProcess.run(
+            ["audit", "verify", directory, "--head", "-"], input: heads.joined(separator: "\n"))
+        #expect(verified.status == 0, "\(verified.errors)")
+        #expect(try ServingBroker(directory: directory).stop() == 0)
     }
 
     // MARK: - The KBS protocol

@@ -31,7 +31,7 @@ final class Stage {
     ) throws {
         scratch = try TemporaryDirectory()
         broker = try AgreementKey.generate()
-        store = try Store(at: scratch.path + "/broker.sqlite")
+        store = try Store(at: StoreKind.current.place(in: scratch))
         owner = try SigningKey.generate()
         token = try SigningKey.generate()
         resources = try Sealer(key: .random(count: 32))

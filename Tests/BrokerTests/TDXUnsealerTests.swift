@@ -5,7 +5,7 @@ import PinKit
 import TEESimulator
 import Testing
 
-@Suite struct TDXUnsealerTests {
+@Suite(.eachStore) struct TDXUnsealerTests {
     let stage: Stage
 
     init() throws { stage = try Stage() }

@@ -5,7 +5,7 @@ import PinKit
 import TEESimulator
 import Testing
 
-@Suite struct UnsealerTests {
+@Suite(.eachStore) struct UnsealerTests {
     let stage: Stage
 
     init() throws { stage = try Stage() }

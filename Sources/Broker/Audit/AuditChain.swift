@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import PinKit
+internal import Synchronization
 
 /// Writes one replica's audit log: a chain in which each entry's hash covers the entry and the hash before it, so that its last
 /// hash, which the replica signs, stands for all of them (docs/spec/broker.md §6.1).
@@ -10,6 +11,8 @@ package final class AuditChain: Sendable {
 
     private let key: SigningKey
     private let store: Store
+    private let waiting = Mutex<[Batch]>([])
+    private let writing = Mutex(())
 
     /// Makes the replica known to the store.
     package init(key: SigningKey, store: Store, at now: Int64) throws(BrokerError) {
@@ -21,8 +24,32 @@ package final class AuditChain: Sendable {
     package var replica: String { key.publicKey.thumbprint }
 
     /// Adds `entries` in one transaction. They are on the disk when this returns the head that covers them.
+    ///
+    /// A transaction waits for a disk, and only one can add to a chain: so whoever comes while one is under way goes into the next
+    /// one together.
     package func record(_ entries: [AuditEntry], at now: Int64) throws(BrokerError) -> AuditHead {
-        try store.record(entries, by: key, at: now)
+        let batch = Batch(entries)
+        waiting.withLock { $0.append(batch) }
+        return try writing.withLock { _ throws(BrokerError) in
+            if let done = batch.result.withLock({ $0 }) { return try done.get() }
+            let batches = waiting.withLock { waiting in
+                defer { waiting = [] }
+                return waiting
+            }
+            let result = Result { () throws(BrokerError) in
+                try store.record(batches.flatMap(\.entries), by: key, at: now)
+            }
+            for batch in batches { batch.result.withLock { $0 = result } }
+            return try result.get()
+        }
+    }
+
+    /// What one caller adds, and what became of it.
+    private final class Batch: Sendable {
+        let entries: [AuditEntry]
+        let result = Mutex<Result<AuditHead, BrokerError>?>(nil)
+
+        init(_ entries: [AuditEntry]) { self.entries = entries }
     }
 
     /// Of an entry as it is listed, `hash` left out; nil where there is no more to number.

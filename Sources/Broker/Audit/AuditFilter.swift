@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import GRDB
 
 /// Which entries to list; nil lets all through.
 public struct AuditFilter: Sendable {
@@ -21,10 +20,10 @@ public struct AuditFilter: Sendable {
     public init() {}
 
     /// For WHERE, with what its parameters stand for.
-    var condition: (sql: String, arguments: [(any DatabaseValueConvertible)?]) {
+    var condition: (sql: String, arguments: [(any Storable)?]) {
         var parts: [String] = []
-        var arguments: [(any DatabaseValueConvertible)?] = []
-        func add(_ comparison: String, _ value: (any DatabaseValueConvertible)?) {
+        var arguments: [(any Storable)?] = []
+        func add(_ comparison: String, _ value: (any Storable)?) {
             guard let value else { return }
             arguments.append(value)
             parts.append("\(comparison) ?\(arguments.count)")

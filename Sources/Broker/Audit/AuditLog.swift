@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import GRDB
 internal import PinKit
 
 extension Store {
@@ -8,65 +7,63 @@ extension Store {
         let head = try BrokerError.wrapping("cannot sign") { () throws(PinError) in
             try AuditHead(replica: key, sequence: 0, hash: AuditChain.start, at: now)
         }
-        try write("register a replica") { database in
-            try database.execute(
-                sql: "INSERT INTO replica VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING",
-                arguments: [head.replica, key.publicKey.jwk.canonical, 0, Base64URL.encode(head.hash), head.compact])
+        try write("register a replica") { transaction in
+            _ = try transaction.rows(
+                "INSERT INTO replica VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING",
+                [head.replica, key.publicKey.jwk.canonical, 0, Base64URL.encode(head.hash), head.compact])
         }
     }
 
     /// Adds `entries` to the replica's chain, all or none, and signs its new end.
     func record(_ entries: [AuditEntry], by key: SigningKey, at now: Int64) throws(BrokerError) -> AuditHead {
-        try write("write the audit log") { database in
-            var (sequence, hash) = try Store.end(of: key.publicKey.thumbprint, database)
+        try write("write the audit log") { transaction in
+            var (sequence, hash) = try Store.end(of: key.publicKey.thumbprint, transaction)
             for entry in entries {
                 let place = AuditPlace(replica: key.publicKey.thumbprint, sequence: sequence + 1)
                 hash = AuditChain.hash(of: entry, at: place, after: hash)
                 sequence = place.sequence
-                try Store.insert(entry, place, hash, database)
+                try Store.insert(entry, place, hash, transaction)
             }
             let head = try AuditHead(replica: key, sequence: sequence, hash: hash, at: now)
-            try database.execute(
-                sql: "UPDATE replica SET seq = ?2, hash = ?3, head = ?4 WHERE id = ?1",
-                arguments: [head.replica, sequence, Base64URL.encode(hash), head.compact])
+            try transaction.rows(
+                "UPDATE replica SET seq = ?2, hash = ?3, head = ?4 WHERE id = ?1",
+                [head.replica, sequence, Base64URL.encode(hash), head.compact])
             return head
         }
     }
 
     /// Takes the chain's end for this transaction: no other adds to it meanwhile.
-    private static func end(of replica: String, _ database: Database) throws -> (sequence: Int64, hash: [UInt8]) {
-        let row = try Row.fetchOne(
-            database, sql: "UPDATE replica SET seq = seq WHERE id = ?1 RETURNING seq, hash", arguments: [replica])
-        guard let row, let hash = Base64URL.decode(row["hash"] as String) else {
+    private static func end(of replica: String, _ transaction: any Transaction) throws -> (sequence: Int64, hash: [UInt8]) {
+        let row = try transaction.row("UPDATE replica SET seq = seq WHERE id = ?1 RETURNING seq, hash", [replica])
+        guard let row, let hash = try Base64URL.decode(row.text("hash")) else {
             throw BrokerError("replica \(replica) is not in the store", hint: "see: cvm-clevis-broker audit verify DIR")
         }
-        return (row["seq"], hash)
+        return (try row.integer("seq"), hash)
     }
 
     private static func insert(
-        _ entry: AuditEntry, _ place: AuditPlace, _ hash: [UInt8], _ database: Database
+        _ entry: AuditEntry, _ place: AuditPlace, _ hash: [UInt8], _ transaction: any Transaction
     ) throws {
         let verdict = entry.verdict
-        let insert = try database.cachedStatement(
-            sql: """
-                INSERT INTO audit (at, decision, owner, binding, chip, remote, simulated, reason, reasons, resource, replica,
-                    seq, hash)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-                """)
-        try insert.execute(arguments: [
-            entry.at, verdict.decision.rawValue, entry.owner, entry.binding, entry.chip, entry.remote,
-            entry.simulated, verdict.reason, JSON.array(verdict.failures.map(\.json)).canonical, entry.resource,
-            place.replica, place.sequence, Base64URL.encode(hash),
-        ])
+        try transaction.rows(
+            """
+            INSERT INTO audit (at, decision, owner, binding, chip, remote, simulated, reason, reasons, resource, replica,
+                seq, hash)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            """,
+            [
+                entry.at, verdict.decision.rawValue, entry.owner, entry.binding, entry.chip, entry.remote,
+                entry.simulated, verdict.reason, JSON.array(verdict.failures.map(\.json)).canonical, entry.resource,
+                place.replica, place.sequence, Base64URL.encode(hash),
+            ])
     }
 
     /// The last `limit` entries that `filter` lets through, oldest first.
     public func audit(_ filter: AuditFilter = AuditFilter(), last limit: Int) throws(BrokerError) -> [RecordedEntry] {
-        try read("read the audit log") { database in
+        try read("read the audit log") { transaction in
             let (condition, arguments) = filter.condition
-            let rows = try Row.fetchAll(
-                database, sql: "SELECT * FROM audit WHERE \(condition) ORDER BY id DESC LIMIT \(max(0, limit))",
-                arguments: StatementArguments(arguments))
+            let rows = try transaction.rows(
+                "SELECT * FROM audit WHERE \(condition) ORDER BY id DESC LIMIT \(max(0, limit))", arguments)
             return try rows.reversed().map(Store.entry(in:))
         }
     }
@@ -75,16 +72,15 @@ extension Store {
     public func audit(
         _ filter: AuditFilter, after places: [String: Int64], limit: Int
     ) throws(BrokerError) -> [RecordedEntry] {
-        try read("read the audit log") { database in
-            let replicas = try String.fetchAll(database, sql: "SELECT id FROM replica ORDER BY id")
+        try read("read the audit log") { transaction in
+            let replicas = try transaction.rows("SELECT id FROM replica ORDER BY id").map { try $0.text("id") }
             var entries: [RecordedEntry] = []
             for replica in replicas {
                 var filter = filter
                 filter.chain = (replica, places[replica] ?? 0)
                 let (condition, arguments) = filter.condition
-                let rows = try Row.fetchAll(
-                    database, sql: "SELECT * FROM audit WHERE \(condition) ORDER BY seq LIMIT \(max(0, limit))",
-                    arguments: StatementArguments(arguments))
+                let rows = try transaction.rows(
+                    "SELECT * FROM audit WHERE \(condition) ORDER BY seq LIMIT \(max(0, limit))", arguments)
                 entries += try rows.map(Store.entry(in:))
             }
             return entries
@@ -93,20 +89,23 @@ extension Store {
 
     /// The end of each chain, by replica: the newest head that it signed.
     public func auditHeads() throws(BrokerError) -> [AuditHead] {
-        try read("read the audit log") { database in
-            try String.fetchAll(database, sql: "SELECT head FROM replica ORDER BY id").map { try AuditHead(parsing: $0) }
+        try read("read the audit log") { transaction in
+            try transaction.rows("SELECT head FROM replica ORDER BY id").map { try AuditHead(parsing: $0.text("head")) }
         }
     }
 
-    static func entry(in row: Row) throws -> RecordedEntry {
-        let failures = try JSON(parsing: row["reasons"] as String).array ?? []
+    static func entry(in row: Record) throws -> RecordedEntry {
+        let failures = try JSON(parsing: row.text("reasons")).array ?? []
         let verdict = Verdict(
-            decision: Verdict.Decision(rawValue: row["decision"]), reason: row["reason"],
+            decision: Verdict.Decision(rawValue: try row.text("decision")), reason: try row.text("reason"),
             failures: try failures.map { try FailedPredicate($0) })
-        let entry = AuditEntry(
-            at: row["at"], verdict: verdict, owner: row["owner"], binding: row["binding"],
-            resource: row["resource"], chip: row["chip"], remote: row["remote"], simulated: row["simulated"])
-        guard let replica: String = row["replica"], let sequence: Int64 = row["seq"], let hash: String = row["hash"] else {
+        let entry = try AuditEntry(
+            at: row.integer("at"), verdict: verdict, owner: row.optionalText("owner"),
+            binding: row.optionalText("binding"), resource: row.optionalText("resource"), chip: row.optionalText("chip"),
+            remote: row.text("remote"), simulated: row.integer("simulated") != 0)
+        guard let replica = try row.optionalText("replica"), let sequence = try row.optionalInteger("seq"),
+            let hash = try row.optionalText("hash")
+        else {
             return RecordedEntry(entry: entry, place: nil, hash: nil)
         }
         return RecordedEntry(

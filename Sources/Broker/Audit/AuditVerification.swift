@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import GRDB
 public import PinKit
 
 /// What `audit verify` found (docs/spec/broker.md §6.3).
@@ -24,42 +23,41 @@ extension Store {
     /// Walks all chains, all at one moment. `heads` are what replicas signed earlier and somebody kept; `own` is the thumbprint of
     /// the replica that this directory is, where it has a key.
     public func verifyAudit(heads: [AuditHead], own: String?) throws(BrokerError) -> AuditReport {
-        try read("read the audit log") { database in
+        try read("read the audit log") { transaction in
             var report = AuditReport()
-            let replicas = try Row.fetchAll(database, sql: "SELECT id, key, head FROM replica ORDER BY id")
+            let replicas = try transaction.rows("SELECT id, key, head FROM replica ORDER BY id")
             for row in replicas {
-                var walk = AuditWalk(replica: row["id"], key: row["key"], head: row["head"], kept: heads)
-                try walk.run(database)
+                var walk = try AuditWalk(
+                    replica: row.text("id"), key: row.text("key"), head: row.text("head"), kept: heads)
+                try walk.run(transaction)
                 report.entries[walk.replica] = walk.sequence
                 report.problems += walk.problems
             }
-            report.unchained = try Store.countUnchained(database, &report.problems)
-            let known = Set(replicas.map { $0["id"] as String })
+            report.unchained = try Store.countUnchained(transaction, &report.problems)
+            let known = try Set(replicas.map { try $0.text("id") })
             report.problems += Set(heads.map(\.replica) + [own].compactMap { $0 }).subtracting(known).sorted().map {
                 "replica \($0) is gone, with all its entries"
             }
-            report.problems += try String.fetchAll(
-                database,
-                sql: """
-                    SELECT DISTINCT replica FROM audit
-                        WHERE replica IS NOT NULL AND replica NOT IN (SELECT id FROM replica)
-                    """
-            ).map { "there are entries of replica \($0), which nobody knows" }
+            report.problems += try transaction.rows(
+                """
+                SELECT DISTINCT replica FROM audit WHERE replica IS NOT NULL AND replica NOT IN (SELECT id FROM replica)
+                """
+            ).map { "there are entries of replica \(try $0.text("replica")), which nobody knows" }
             return report
         }
     }
 
     /// They are from before the first chain: later ones are somebody's additions.
-    private static func countUnchained(_ database: Database, _ problems: inout [String]) throws -> Int {
-        let count = try Int.fetchOne(database, sql: "SELECT count(*) FROM audit WHERE replica IS NULL") ?? 0
-        let late = try Int.fetchOne(
-            database,
-            sql: """
-                SELECT count(*) FROM audit WHERE replica IS NULL
+    private static func countUnchained(_ transaction: any Transaction, _ problems: inout [String]) throws -> Int {
+        let count = try transaction.row("SELECT count(*) AS n FROM audit WHERE replica IS NULL")?.integer("n") ?? 0
+        let late =
+            try transaction.row(
+                """
+                SELECT count(*) AS n FROM audit WHERE replica IS NULL
                     AND id > (SELECT min(id) FROM audit WHERE replica IS NOT NULL)
-                """)
-        if let late, late > 0 { problems.append("\(late) entries are in no chain, and newer than the chains") }
-        return count
+                """)?.integer("n") ?? 0
+        if late > 0 { problems.append("\(late) entries are in no chain, and newer than the chains") }
+        return Int(count)
     }
 }
 
@@ -84,7 +82,7 @@ private struct AuditWalk {
         self.kept = Dictionary(grouping: kept.filter { $0.replica == replica }, by: \.sequence)
     }
 
-    mutating func run(_ database: Database) throws {
+    mutating func run(_ transaction: any Transaction) throws {
         guard let key else { return report("its key is not the one that its name stands for") }
         if let forged = kept.values.joined().first(where: { !$0.isSigned(by: key) }) {
             throw BrokerError("the head of \(forged.sequence) entries is not signed by replica \(replica)")
@@ -92,18 +90,17 @@ private struct AuditWalk {
         compareHeads()
         var last: Int64 = 0
         while true {
-            let rows = try Row.fetchAll(
-                database, sql: "SELECT * FROM audit WHERE replica = ?1 AND seq > ?2 ORDER BY seq LIMIT \(Self.page)",
-                arguments: [replica, last])
+            let rows = try transaction.rows(
+                "SELECT * FROM audit WHERE replica = ?1 AND seq > ?2 ORDER BY seq LIMIT \(Self.page)", [replica, last])
             for row in rows {
+                last = try row.integer("seq")
                 if let entry = try? Store.entry(in: row) {
-                    follow(entry, row: row["id"])
+                    follow(entry, row: try row.integer("id"))
                 } else {
-                    report("entry \(row["seq"] as Int64) cannot be read: it was changed")
+                    report("entry \(last) cannot be read: it was changed")
                 }
             }
-            guard rows.count == Self.page, let reached: Int64 = rows.last?["seq"] else { break }
-            last = reached
+            if rows.count < Self.page { break }
         }
         finish(key)
     }

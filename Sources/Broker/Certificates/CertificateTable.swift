@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import GRDB
 internal import PinKit
 
 /// Certificates that a vendor gave, each verified before it came here, and what the vendor said it does not have.
@@ -24,23 +23,26 @@ package enum KnownCertificate: Sendable, Equatable {
 extension Store {
     /// nil where nothing is known at `now`.
     func certificate(_ name: String, at now: Int64) throws(BrokerError) -> KnownCertificate? {
-        try read("read a certificate") { database in
-            let row = try Row.fetchOne(database, sql: "SELECT der, until FROM certificate WHERE name = ?", arguments: [name])
+        try read("read a certificate") { transaction in
+            let row = try transaction.row("SELECT der, until FROM certificate WHERE name = ?1", [name])
             guard let row else { return nil }
-            if let der = row["der"] as String? { return Base64URL.decode(der).map { .present($0) } }
-            return (row["until"] as Int64) > now ? .absent : nil
+            if let der = try row.optionalText("der") { return Base64URL.decode(der).map { .present($0) } }
+            return try row.integer("until") > now ? .absent : nil
         }
     }
 
     /// Remembers; what the vendor did not have is forgotten when its time is over.
     func remember(_ certificate: KnownCertificate, as name: String, until: Int64, at now: Int64) throws(BrokerError) {
-        try write("keep a certificate") { database in
-            try database.execute(sql: "DELETE FROM certificate WHERE der IS NULL AND until <= ?", arguments: [now])
+        try write("keep a certificate") { transaction in
+            try transaction.rows("DELETE FROM certificate WHERE der IS NULL AND until <= ?1", [now])
             var der: String?
             if case .present(let bytes) = certificate { der = Base64URL.encode(bytes) }
-            try database.execute(
-                sql: "INSERT OR REPLACE INTO certificate (name, der, until) VALUES (?, ?, ?)",
-                arguments: [name, der, der == nil ? until : 0])
+            try transaction.rows(
+                """
+                INSERT INTO certificate (name, der, until) VALUES (?1, ?2, ?3)
+                ON CONFLICT (name) DO UPDATE SET der = ?2, until = ?3
+                """,
+                [name, der, der == nil ? until : 0])
         }
     }
 }

@@ -4,6 +4,7 @@ internal import Glibc
 internal import Logging
 internal import PinKit
 internal import Synchronization
+internal import SystemTime
 
 /// What happened, on standard error: one JSON object per line (docs/spec/broker.md §8.2). Holds nothing secret, and a peer's words
 /// only as values in it, so that they cannot pose as lines.
@@ -111,11 +112,10 @@ struct LibraryLog: LogHandler {
 enum Timestamp {
     /// UTC as in RFC 3339, to the millisecond.
     static var now: String {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &time)
-        let milliseconds = time.tv_nsec / 1_000_000
+        let time = WallClock.milliseconds()
+        let milliseconds = time % 1000
         let padding = milliseconds < 10 ? "00" : milliseconds < 100 ? "0" : ""
-        return text(time.tv_sec, "%Y-%m-%dT%H:%M:%S") + ".\(padding)\(milliseconds)Z"
+        return text(Int(time / 1000), "%Y-%m-%dT%H:%M:%S") + ".\(padding)\(milliseconds)Z"
     }
 
     /// As in HTTP's Date (RFC 9110 §5.6.7). The program sets no locale, so the names are English.

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import SystemTime
 
 /// Seconds since 1970 on the system's clock.
-@Sendable public func systemSeconds() -> Int64 {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_REALTIME, &time)
-    return Int64(time.tv_sec)
-}
+@Sendable public func systemSeconds() -> Int64 { WallClock.milliseconds() / 1000 }

@@ -3,6 +3,7 @@ public import BrokerProtocol
 internal import FileIO
 internal import Glibc
 internal import PinKit
+internal import PostgreSQL
 
 /// The directory that is a broker: its keys, its database, and what its owners need to know about it.
 ///
@@ -16,11 +17,18 @@ internal import PinKit
 /// | `audit.pem` | 0600 | the private P-256 key that signs heads of this replica's audit chain; no other replica has it |
 /// | `tls-key.pem`, `tls-cert.pem` | 0600, 0644 | the self-made TLS identity, where there is one |
 /// | `public.json` | 0644 | for owners: address, public key, TLS pin |
-/// | `broker.sqlite` | 0600 | owners, revocations, resources, the audit log |
+/// | `broker.sqlite` | 0600 | owners, revocations, resources, the audit log; or, in its place: |
+/// | `store.url` | 0644 | which PostgreSQL server has them |
 public struct BrokerDirectory: Sendable {
     public let path: String
 
-    public init(_ path: String) { self.path = path }
+    /// Where the store is, if not where `init` put it: the URL of a PostgreSQL server.
+    private let storeURL: String?
+
+    public init(_ path: String, store: String? = nil) {
+        self.path = path
+        storeURL = store
+    }
 
     public var publicFile: String { "\(path)/public.json" }
     package var tlsCertificate: String { "\(path)/tls-cert.pem" }
@@ -32,15 +40,17 @@ public struct BrokerDirectory: Sendable {
     package var resourceKey: String { "\(path)/resource.key" }
     package var auditKey: String { "\(path)/audit.pem" }
     package var database: String { "\(path)/broker.sqlite" }
+    /// Names the server, where the store is no file.
+    private var storeFile: String { "\(path)/store.url" }
 
     /// Makes a new broker at `path`, which must not exist or be empty, and returns what its owners need.
     ///
     /// `selfSigned` false leaves the TLS identity out, for a broker whose certificate comes from elsewhere. Nothing is ever
     /// overwritten; what a failed attempt wrote is removed again.
     public static func create(
-        at path: String, url: BrokerURL, selfSigned: Bool, now: Int64
+        at path: String, store: String? = nil, url: BrokerURL, selfSigned: Bool, now: Int64
     ) throws(BrokerError) -> PublicDescription {
-        let directory = BrokerDirectory(path)
+        let directory = BrokerDirectory(path, store: store)
         try directory.claim()
         do throws(BrokerError) {
             return try directory.fill(url: url, selfSigned: selfSigned, now: now)
@@ -60,6 +70,21 @@ public struct BrokerDirectory: Sendable {
     public func loadKeys() throws(BrokerError) -> BrokerKeys {
         try requireBroker()
         return try BrokerKeys(in: self)
+    }
+
+    /// A file, or the URL of a PostgreSQL server.
+    func storePlace() throws(BrokerError) -> String {
+        if let storeURL { return try Self.checked(storeURL) }
+        guard FileIO.exists(storeFile) else { return database }
+        let text = try KeyFile.readText(storeFile)
+        return try Self.checked(String(text.prefix { !$0.isNewline }))
+    }
+
+    private static func checked(_ url: String) throws(BrokerError) -> String {
+        guard PostgresAddress.isAddress(url) else {
+            throw BrokerError("\(printable(url)) is no store", hint: "postgres://USER@HOST/DATABASE")
+        }
+        return url
     }
 
     /// The key that resources are sealed with, for who stores one.
@@ -112,8 +137,12 @@ public struct BrokerDirectory: Sendable {
         url: BrokerURL, selfSigned: Bool, now: Int64
     ) throws(BrokerError) -> PublicDescription {
         let envelope = try BrokerKeys.generate(in: self)
-        try KeyFile.create(database, secret: SecretBytes(copyingPublic: []))
-        _ = try AuditChain(key: BrokerKeys(in: self).audit, store: Store(at: database), at: now)
+        if let storeURL {
+            try KeyFile.create(storeFile, text: Self.checked(storeURL) + "\n")
+        } else {
+            try KeyFile.create(database, secret: SecretBytes(copyingPublic: []))
+        }
+        _ = try AuditChain(key: BrokerKeys(in: self).audit, store: Store(at: storePlace()), at: now)
         var pin: [UInt8]?
         if selfSigned {
             let identity = try TLSIdentity.selfSigned(host: url.host, now: now)
@@ -128,7 +157,8 @@ public struct BrokerDirectory: Sendable {
 
     private func removeFiles() {
         for file in [
-            publicFile, tlsCertificate, tlsKey, envelopeKey, nonceKey, sessionKey, tokenKey, resourceKey, auditKey, database,
+            publicFile, tlsCertificate, tlsKey, envelopeKey, nonceKey, sessionKey, tokenKey, resourceKey, auditKey,
+            storeFile, database,
             database + "-wal", database + "-shm",
         ] {
             unsafe unlink(file)

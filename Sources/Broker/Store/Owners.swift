@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import GRDB
 public import PinKit
 
 /// A key whose envelopes this broker opens.
@@ -24,31 +23,31 @@ extension Store {
     public func enrol(_ name: String, _ key: PublicKey, at now: Int64, notBefore: Int64 = 0) throws(BrokerError) -> Owner {
         try Store.requireName(name)
         let owner = Owner(name: name, key: key, enrolledAt: now, notBefore: notBefore)
-        return try write("enrol an owner") { database in
-            if let other = try Store.owner(where: "name = ? OR thumbprint = ?", [name, key.thumbprint], database) {
+        return try write("enrol an owner") { transaction in
+            if let other = try Store.owner(where: "name = ?1 OR thumbprint = ?2", [name, key.thumbprint], transaction) {
                 let what = other.name == name ? "the name \(name)" : "this key"
                 throw BrokerError("\(what) is enrolled already, as \(other.name) \(other.thumbprint)")
             }
-            try database.execute(
-                sql: "INSERT INTO owner VALUES (?, ?, ?, ?, ?)",
-                arguments: [owner.thumbprint, name, key.jwk.canonical, now, notBefore])
+            try transaction.rows(
+                "INSERT INTO owner VALUES (?1, ?2, ?3, ?4, ?5)",
+                [owner.thumbprint, name, key.jwk.canonical, now, notBefore])
             return owner
         }
     }
 
     /// All owners by name.
     public func owners() throws(BrokerError) -> [Owner] {
-        try read("list owners") { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM owner ORDER BY name").map(Store.owner(in:))
+        try read("list owners") { transaction in
+            try transaction.rows("SELECT * FROM owner").map(Store.owner(in:)).sorted { $0.name < $1.name }
         }
     }
 
     /// Removes the owner of that name or thumbprint. The owner's revocations stay.
     @discardableResult
     public func remove(owner selector: String) throws(BrokerError) -> Owner {
-        try write("remove an owner") { database in
-            let owner = try Store.require(selector, database)
-            try database.execute(sql: "DELETE FROM owner WHERE thumbprint = ?", arguments: [owner.thumbprint])
+        try write("remove an owner") { transaction in
+            let owner = try Store.require(selector, transaction)
+            try transaction.rows("DELETE FROM owner WHERE thumbprint = ?1", [owner.thumbprint])
             return owner
         }
     }
@@ -56,10 +55,10 @@ extension Store {
     /// Retires what the owner of that name or thumbprint issued before `moment`, seconds since 1970.
     @discardableResult
     public func setNotBefore(_ moment: Int64, ofOwner selector: String) throws(BrokerError) -> Owner {
-        try write("change an owner") { database in
-            let owner = try Store.require(selector, database)
-            try database.execute(
-                sql: "UPDATE owner SET not_before = ? WHERE thumbprint = ?", arguments: [moment, owner.thumbprint])
+        try write("change an owner") { transaction in
+            let owner = try Store.require(selector, transaction)
+            try transaction.rows(
+                "UPDATE owner SET not_before = ?1 WHERE thumbprint = ?2", [moment, owner.thumbprint])
             return Owner(name: owner.name, key: owner.key, enrolledAt: owner.enrolledAt, notBefore: moment)
         }
     }
@@ -69,27 +68,28 @@ extension Store {
         try read("find an owner") { try Store.require(selector, $0) }
     }
 
-    static func owner(thumbprint: String, _ database: Database) throws -> Owner? {
-        try owner(where: "thumbprint = ?", [thumbprint], database)
+    static func owner(thumbprint: String, _ transaction: any Transaction) throws -> Owner? {
+        try owner(where: "thumbprint = ?1", [thumbprint], transaction)
     }
 
-    private static func require(_ selector: String, _ database: Database) throws -> Owner {
-        guard let owner = try owner(where: "name = ? OR thumbprint = ?", [selector, selector], database) else {
+    private static func require(_ selector: String, _ transaction: any Transaction) throws -> Owner {
+        guard let owner = try owner(where: "name = ?1 OR thumbprint = ?2", [selector, selector], transaction) else {
             throw BrokerError("no owner \(selector) is enrolled", hint: "see: cvm-clevis-broker owner list DIR")
         }
         return owner
     }
 
-    private static func owner(where condition: String, _ arguments: StatementArguments, _ database: Database) throws
-        -> Owner?
-    {
-        let statement = try database.cachedStatement(sql: "SELECT * FROM owner WHERE \(condition)")
-        return try Row.fetchOne(statement, arguments: arguments).map(owner(in:))
+    private static func owner(
+        where condition: String, _ arguments: [(any Storable)?], _ transaction: any Transaction
+    ) throws -> Owner? {
+        try transaction.row("SELECT * FROM owner WHERE \(condition)", arguments).map(owner(in:))
     }
 
-    private static func owner(in row: Row) throws -> Owner {
-        let key = try PublicKey(jwk: JSON(parsing: row["jwk"] as String))
-        return Owner(name: row["name"], key: key, enrolledAt: row["enrolled_at"], notBefore: row["not_before"])
+    private static func owner(in row: Record) throws -> Owner {
+        let key = try PublicKey(jwk: JSON(parsing: row.text("jwk")))
+        return try Owner(
+            name: row.text("name"), key: key, enrolledAt: row.integer("enrolled_at"),
+            notBefore: row.integer("not_before"))
     }
 
     private static func requireName(_ name: String) throws(BrokerError) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Attestation
-internal import GRDB
 internal import PinKit
 
 /// A set of reference values that an owner signed, as the broker keeps it: the newest of its name.
@@ -39,8 +38,8 @@ extension Store {
     public func add(references text: String, at now: Int64) throws(BrokerError) -> StoredReferences {
         let compact = String(text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
         let signed = try BrokerError.wrapping { () throws(PinError) in try SignedReferenceSet(parsing: compact) }
-        return try write("add reference values") { database in
-            guard let owner = try Store.owner(thumbprint: signed.owner, database) else {
+        return try write("add reference values") { transaction in
+            guard let owner = try Store.owner(thumbprint: signed.owner, transaction) else {
                 throw BrokerError(
                     "the set is signed by \(signed.owner), who is not enrolled",
                     hint: "see: cvm-clevis-broker owner list DIR")
@@ -49,40 +48,41 @@ extension Store {
             guard !set.isExpired(at: now) else {
                 throw BrokerError("reference values \(set.title) have expired", hint: "sign a new version of them")
             }
-            try Store.requireRise(to: signed, database)
-            try database.execute(
-                sql: """
-                    INSERT INTO reference_set VALUES (?1, ?2, ?3, ?4, ?5)
-                    ON CONFLICT (owner, name) DO UPDATE SET version = ?3, text = ?4, added_at = ?5 WHERE text <> ?4
-                    """,
-                arguments: [signed.owner, set.name, set.version, signed.compact, now])
+            try Store.requireRise(to: signed, transaction)
+            try transaction.rows(
+                """
+                INSERT INTO reference_set VALUES (?1, ?2, ?3, ?4, ?5)
+                ON CONFLICT (owner, name) DO UPDATE SET version = ?3, text = ?4, added_at = ?5 WHERE reference_set.text <> ?4
+                """,
+                [signed.owner, set.name, set.version, signed.compact, now])
             return StoredReferences(signed, owner: owner, addedAt: now)
         }
     }
 
     /// All sets, by owner and name.
     public func references() throws(BrokerError) -> [StoredReferences] {
-        try read("list reference values") { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM reference_set ORDER BY owner, name").map { row in
-                StoredReferences(
-                    try SignedReferenceSet(parsing: row["text"]),
-                    owner: try Store.owner(thumbprint: row["owner"], database), addedAt: row["added_at"])
+        try read("list reference values") { transaction in
+            try transaction.rows("SELECT * FROM reference_set").map { row in
+                try StoredReferences(
+                    SignedReferenceSet(parsing: row.text("text")),
+                    owner: Store.owner(thumbprint: row.text("owner"), transaction), addedAt: row.integer("added_at"))
             }
+            .sorted { ($0.owner, $0.name) < ($1.owner, $1.name) }
         }
     }
 
     /// The newest set of that name that `owner` signed; nil where there is none.
     static func references(
-        named name: String, of owner: String, _ database: Database
+        named name: String, of owner: String, _ transaction: any Transaction
     ) throws -> SignedReferenceSet? {
-        let text = try String.fetchOne(
-            database, sql: "SELECT text FROM reference_set WHERE owner = ? AND name = ?", arguments: [owner, name])
-        return try text.map { try SignedReferenceSet(parsing: $0) }
+        let row = try transaction.row(
+            "SELECT text FROM reference_set WHERE owner = ?1 AND name = ?2", [owner, name])
+        return try row.map { try SignedReferenceSet(parsing: $0.text("text")) }
     }
 
-    private static func requireRise(to signed: SignedReferenceSet, _ database: Database) throws {
+    private static func requireRise(to signed: SignedReferenceSet, _ transaction: any Transaction) throws {
         let set = signed.unverified
-        guard let known = try references(named: set.name, of: signed.owner, database), known != signed else { return }
+        guard let known = try references(named: set.name, of: signed.owner, transaction), known != signed else { return }
         guard set.version > known.unverified.version else {
             throw BrokerError(
                 "reference values \(set.title) are not newer than \(known.unverified.title), which is here",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Attestation
 internal import BrokerProtocol
-internal import GRDB
 public import PinKit
 
 /// What is known of a resource without opening it.
@@ -85,19 +84,19 @@ extension Store {
         }
         let resource = StoredResource(
             path: path, owner: owner.thumbprint, policy: policy, size: content.count, setAt: now, keyID: sealer.keyID)
-        return try write("store a resource") { database in
-            guard try Store.owner(thumbprint: owner.thumbprint, database) != nil else {
+        return try write("store a resource") { transaction in
+            guard try Store.owner(thumbprint: owner.thumbprint, transaction) != nil else {
                 throw BrokerError("no owner \(selector) is enrolled", hint: "see: cvm-clevis-broker owner list DIR")
             }
-            if let other = try Store.resource(path, database)?.resource, other.owner != owner.thumbprint {
+            if let other = try Store.resource(path, transaction)?.resource, other.owner != owner.thumbprint {
                 throw BrokerError("\(path) is another owner's", hint: "choose another path")
             }
-            try database.execute(
-                sql: """
-                    INSERT INTO resource VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                    ON CONFLICT (path) DO UPDATE SET policy = ?3, size = ?4, set_at = ?5, key_id = ?6, sealed = ?7
-                    """,
-                arguments: [
+            try transaction.rows(
+                """
+                INSERT INTO resource VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                ON CONFLICT (path) DO UPDATE SET policy = ?3, size = ?4, set_at = ?5, key_id = ?6, sealed = ?7
+                """,
+                [
                     path.text, owner.thumbprint, policy.canonical, resource.size, now, resource.keyID,
                     Base64URL.encode(sealed),
                 ])
@@ -107,17 +106,16 @@ extension Store {
 
     /// All resources by path; those of one owner where a thumbprint is given.
     public func resources(owner: String? = nil) throws(BrokerError) -> [StoredResource] {
-        try read("list resources") { database in
-            try Row.fetchAll(
-                database, sql: "SELECT * FROM resource WHERE ?1 IS NULL OR owner = ?1 ORDER BY path", arguments: [owner]
-            ).map(Store.resource(in:))
+        try read("list resources") { transaction in
+            try transaction.rows("SELECT * FROM resource WHERE ?1 IS NULL OR owner = ?1", [owner])
+                .map(Store.resource(in:)).sorted { $0.path.text < $1.path.text }
         }
     }
 
     /// What is at `path`; an error where nothing is.
     public func resource(_ path: ResourcePath) throws(BrokerError) -> StoredResource {
-        try read("find a resource") { database in
-            guard let found = try Store.resource(path, database) else { throw Store.missing(path) }
+        try read("find a resource") { transaction in
+            guard let found = try Store.resource(path, transaction) else { throw Store.missing(path) }
             return found.resource
         }
     }
@@ -125,23 +123,23 @@ extension Store {
     /// Removes what is at `path`: no guest gets it any more.
     @discardableResult
     public func remove(resource path: ResourcePath) throws(BrokerError) -> StoredResource {
-        try write("remove a resource") { database in
-            guard let found = try Store.resource(path, database) else { throw Store.missing(path) }
-            try database.execute(sql: "DELETE FROM resource WHERE path = ?", arguments: [path.text])
+        try write("remove a resource") { transaction in
+            guard let found = try Store.resource(path, transaction) else { throw Store.missing(path) }
+            try transaction.rows("DELETE FROM resource WHERE path = ?1", [path.text])
             return found.resource
         }
     }
 
     /// nil where nothing is at `path`. `chip`: CHIP_ID or PPID in base64url.
     func standing(of path: ResourcePath, on platform: Platform, chip: String) throws(BrokerError) -> ResourceStanding? {
-        try read("look up a resource") { database in
-            guard let (resource, sealed) = try Store.resource(path, database) else { return nil }
+        try read("look up a resource") { transaction in
+            guard let (resource, sealed) = try Store.resource(path, transaction) else { return nil }
             let name = resource.policy[platform.rawValue]?["reference"]?.string
-            let everywhere = try Store.isRevoked(.chip(chip, owner: nil), database)
+            let everywhere = try Store.isRevoked(.chip(chip, owner: nil), transaction)
             return ResourceStanding(
-                resource: resource, sealed: sealed, owner: try Store.owner(thumbprint: resource.owner, database),
-                isChipRevoked: try everywhere || Store.isRevoked(.chip(chip, owner: resource.owner), database),
-                references: try name.flatMap { try Store.references(named: $0, of: resource.owner, database) })
+                resource: resource, sealed: sealed, owner: try Store.owner(thumbprint: resource.owner, transaction),
+                isChipRevoked: try everywhere || Store.isRevoked(.chip(chip, owner: resource.owner), transaction),
+                references: try name.flatMap { try Store.references(named: $0, of: resource.owner, transaction) })
         }
     }
 
@@ -163,22 +161,21 @@ extension Store {
         BrokerError("there is no resource \(path)", hint: "see: cvm-clevis-broker resource list DIR")
     }
 
-    private static func resource(_ path: ResourcePath, _ database: Database) throws -> (
+    private static func resource(_ path: ResourcePath, _ transaction: any Transaction) throws -> (
         resource: StoredResource, sealed: [UInt8]
     )? {
-        let statement = try database.cachedStatement(sql: "SELECT * FROM resource WHERE path = ?")
-        guard let row = try Row.fetchOne(statement, arguments: [path.text]) else { return nil }
+        guard let row = try transaction.row("SELECT * FROM resource WHERE path = ?1", [path.text]) else { return nil }
         return (try resource(in: row), try bytes(row, "sealed"))
     }
 
-    private static func resource(in row: Row) throws -> StoredResource {
-        StoredResource(
-            path: try ResourcePath(row["path"]), owner: row["owner"], policy: try JSON(parsing: row["policy"] as String),
-            size: row["size"], setAt: row["set_at"], keyID: row["key_id"])
+    private static func resource(in row: Record) throws -> StoredResource {
+        try StoredResource(
+            path: ResourcePath(row.text("path")), owner: row.text("owner"), policy: JSON(parsing: row.text("policy")),
+            size: Int(row.integer("size")), setAt: row.integer("set_at"), keyID: row.text("key_id"))
     }
 
-    private static func bytes(_ row: Row, _ column: String) throws -> [UInt8] {
-        guard let text: String = row[column], let bytes = Base64URL.decode(text) else {
+    private static func bytes(_ row: Record, _ column: String) throws -> [UInt8] {
+        guard let bytes = try Base64URL.decode(row.text(column)) else {
             throw BrokerError("column \(column) is damaged")
         }
         return bytes

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import GRDB
 internal import PinKit
 
 /// Something that gets no share any more, however good its evidence.
@@ -22,34 +21,35 @@ extension Store {
     /// Revokes, for good: there is no way back but another binding.
     public func revoke(_ subject: Revocation.Subject, note: String, at now: Int64) throws(BrokerError) {
         try Store.requireForm(of: subject)
-        try write("revoke") { database in
+        try write("revoke") { transaction in
             let columns = Store.columns(of: subject)
-            let known = try Store.isRevoked(subject, database)
+            let known = try Store.isRevoked(subject, transaction)
             guard !known else { throw BrokerError("\(columns.kind) \(columns.value) is revoked already") }
-            try database.execute(
-                sql: "INSERT INTO revocation (kind, owner, value, revoked_at, note) VALUES (?, ?, ?, ?, ?)",
-                arguments: [columns.kind, columns.owner, columns.value, now, note])
+            try transaction.rows(
+                "INSERT INTO revocation (kind, owner, value, revoked_at, note) VALUES (?1, ?2, ?3, ?4, ?5)",
+                [columns.kind, columns.owner, columns.value, now, note])
         }
     }
 
     /// All revocations, oldest first.
     public func revocations() throws(BrokerError) -> [Revocation] {
-        try read("list revocations") { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM revocation ORDER BY revoked_at, kind, value").map { row in
-                let owner: String = row["owner"]
+        try read("list revocations") { transaction in
+            try transaction.rows("SELECT * FROM revocation ORDER BY revoked_at, kind, value").map { row in
+                let owner = try row.text("owner")
+                let value = try row.text("value")
                 let subject: Revocation.Subject =
-                    row["kind"] as String == "binding"
-                    ? .binding(row["value"], owner: owner) : .chip(row["value"], owner: owner.isEmpty ? nil : owner)
-                return Revocation(subject: subject, revokedAt: row["revoked_at"], note: row["note"])
+                    try row.text("kind") == "binding"
+                    ? .binding(value, owner: owner) : .chip(value, owner: owner.isEmpty ? nil : owner)
+                return try Revocation(subject: subject, revokedAt: row.integer("revoked_at"), note: row.text("note"))
             }
         }
     }
 
-    static func isRevoked(_ subject: Revocation.Subject, _ database: Database) throws -> Bool {
+    static func isRevoked(_ subject: Revocation.Subject, _ transaction: any Transaction) throws -> Bool {
         let columns = columns(of: subject)
-        let statement = try database.cachedStatement(
-            sql: "SELECT EXISTS (SELECT 1 FROM revocation WHERE kind = ? AND owner = ? AND value = ?)")
-        return try Bool.fetchOne(statement, arguments: [columns.kind, columns.owner, columns.value]) ?? false
+        return try transaction.row(
+            "SELECT revoked_at FROM revocation WHERE kind = ?1 AND owner = ?2 AND value = ?3",
+            [columns.kind, columns.owner, columns.value]) != nil
     }
 
     private static func columns(of subject: Revocation.Subject) -> (kind: String, owner: String, value: String) {

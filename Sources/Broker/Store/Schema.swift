@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import GRDB
 
-/// The tables, one migration per change. A migration that was released is never edited: a new one follows it.
+/// The tables, one migration per change, for each database. A migration that was released is never edited: a new one follows it.
 enum Schema {
-    static var migrator: DatabaseMigrator {
-        var migrator = DatabaseMigrator()
-        migrator.registerMigration("v1") { database in
-            try database.execute(sql: owners)
-            try database.execute(sql: revocations)
-            try database.execute(sql: audit)
-        }
-        migrator.registerMigration("reference sets") { try $0.execute(sql: referenceSets) }
-        migrator.registerMigration("resources") { database in
-            try database.execute(sql: resources)
-            // What a KBS client asked for; empty where it was an envelope.
-            try database.execute(sql: "ALTER TABLE audit ADD COLUMN resource TEXT")
-        }
-        migrator.registerMigration("certificates") { try $0.execute(sql: CertificateTable.definition) }
-        migrator.registerMigration("audit chain") { try $0.execute(sql: chain) }
-        return migrator
+    struct Migration {
+        let name: String
+        let script: String
+    }
+
+    static let sqlite = [
+        Migration(name: "v1", script: owners + revocations + audit),
+        Migration(name: "reference sets", script: referenceSets),
+        // `audit.resource`: what a KBS client asked for; empty where it was an envelope.
+        Migration(name: "resources", script: resources + "ALTER TABLE audit ADD COLUMN resource TEXT;"),
+        Migration(name: "certificates", script: CertificateTable.definition),
+        Migration(name: "audit chain", script: chain),
+    ]
+
+    static let postgres = [Migration(name: "v1", script: Schema.postgresTables)]
+
+    static func newer(_ place: String) -> BrokerError {
+        BrokerError("\(place) was written by a newer cvm-clevis-broker", hint: "upgrade this one")
     }
 
     private static let owners = """

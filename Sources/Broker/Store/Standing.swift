@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Attestation
 internal import BrokerProtocol
-internal import GRDB
 internal import PinKit
 
 /// What the store knows about one envelope at the moment of a decision.
@@ -17,16 +16,16 @@ struct Standing: Sendable {
 extension Store {
     /// One entry per header, nil for nil, all seen at the same moment. `chip`: CHIP_ID or PPID in base64url.
     func standings(of headers: [EnvelopeHeader?], chip: String) throws(BrokerError) -> [Standing?] {
-        try read("look up owners") { database in
-            let everywhere = try Store.isRevoked(.chip(chip, owner: nil), database)
+        try read("look up owners") { transaction in
+            let everywhere = try Store.isRevoked(.chip(chip, owner: nil), transaction)
             return try headers.map { header in
                 guard let header else { return nil }
                 let name = header.policy["reference"]?.string
                 return Standing(
-                    owner: try Store.owner(thumbprint: header.owner, database),
-                    isBindingRevoked: try Store.isRevoked(.binding(header.id, owner: header.owner), database),
-                    isChipRevoked: try everywhere || Store.isRevoked(.chip(chip, owner: header.owner), database),
-                    references: try name.flatMap { try Store.references(named: $0, of: header.owner, database) })
+                    owner: try Store.owner(thumbprint: header.owner, transaction),
+                    isBindingRevoked: try Store.isRevoked(.binding(header.id, owner: header.owner), transaction),
+                    isChipRevoked: try everywhere || Store.isRevoked(.chip(chip, owner: header.owner), transaction),
+                    references: try name.flatMap { try Store.references(named: $0, of: header.owner, transaction) })
             }
         }
     }

@@ -1,44 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import GRDB
+internal import PostgreSQL
 
-/// What a broker remembers: owners, revocations and the audit log, in one SQLite file. No secret ever comes here.
+/// What a broker remembers: owners, revocations, resources, reference values and the audit log, in SQLite or PostgreSQL.
 ///
-/// Commands may change it while a broker serves: each request reads it anew. WAL, so that readers do not wait for the
-/// writer of the log.
+/// Commands may change it while a broker serves: each request reads it anew.
 public final class Store: Sendable {
-    private let database: DatabasePool
+    private let backend: any Backend
 
-    /// Opens the file at `path` and brings its tables to this version's form. A file from a newer version is refused.
-    package init(at path: String) throws(BrokerError) {
-        self.database = try Store.attempt("open \(path)") {
-            var configuration = Configuration()
-            configuration.busyMode = .timeout(5)
-            configuration.maximumReaderCount = 4
-            let database = try DatabasePool(path: path, configuration: configuration)
-            let migrator = Schema.migrator
-            guard try !database.read(migrator.hasBeenSuperseded) else {
-                throw BrokerError("\(path) was written by a newer cvm-clevis-broker", hint: "upgrade this one")
-            }
-            try migrator.migrate(database)
-            // A pool's WAL syncs at checkpoints only; a decision must not be answered before it is on the disk.
-            try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-            return database
+    /// Opens the file, or the database where it is the URL of a PostgreSQL server, and brings its tables to this version's form.
+    /// What a newer version wrote is refused.
+    package init(at place: String) throws(BrokerError) {
+        let isServer = PostgresAddress.isAddress(place)
+        backend = try Store.attempt(isServer ? "use the store" : "open \(place)") {
+            if isServer { return try PostgresBackend(place) as any Backend }
+            return try SQLiteBackend(path: place)
         }
     }
 
     /// The store of an existing broker's directory.
     public convenience init(in directory: BrokerDirectory) throws(BrokerError) {
         try directory.requireBroker()
-        try self.init(at: directory.database)
+        try self.init(at: directory.storePlace())
     }
 
-    func read<Value: Sendable>(_ step: String, _ body: (Database) throws -> Value) throws(BrokerError) -> Value {
-        try Store.attempt(step) { try database.read(body) }
+    func read<Value>(_ step: String, _ body: (any Transaction) throws -> Value) throws(BrokerError) -> Value {
+        try Store.attempt(step) { try backend.read(body) }
     }
 
-    /// One transaction: all of it, or nothing.
-    func write<Value: Sendable>(_ step: String, _ body: (Database) throws -> Value) throws(BrokerError) -> Value {
-        try Store.attempt(step) { try database.write(body) }
+    /// One transaction: all of it, or nothing; on the disk when this returns.
+    func write<Value>(_ step: String, _ body: (any Transaction) throws -> Value) throws(BrokerError) -> Value {
+        try Store.attempt(step) { try backend.write(body) }
     }
 
     private static func attempt<Value>(_ step: String, _ body: () throws -> Value) throws(BrokerError) -> Value {
@@ -46,11 +37,10 @@ public final class Store: Sendable {
             return try body()
         } catch let error as BrokerError {
             throw error
-        } catch let error as DatabaseError {
-            // The message alone: GRDB's description would repeat the statement and its arguments.
-            throw BrokerError("cannot \(step): \(error.message ?? "SQLite error \(error.resultCode.rawValue)")")
+        } catch let error as PostgresError {
+            throw BrokerError("cannot \(step): \(error)", hint: error.hint)
         } catch {
-            throw BrokerError("cannot \(step): \(error)")
+            throw BrokerError("cannot \(step): \(SQLiteBackend.message(of: error) ?? "\(error)")")
         }
     }
 }
@@ -58,20 +48,18 @@ public final class Store: Sendable {
 // MARK: - For tests
 
 extension Store {
-    /// Runs one statement of no result, past all that keeps the tables consistent.
-    package func execute(_ statement: String) throws(BrokerError) {
-        try write("run a statement") { try $0.execute(sql: statement) }
+    /// Runs statements of no result, past all that keeps the tables consistent.
+    package func execute(_ script: String) throws(BrokerError) {
+        try Store.attempt("run a statement") { try backend.run(script: script) }
     }
 
     /// The tables, by name.
     package func schema() throws(BrokerError) -> [String] {
-        try read("read the schema") { database in
-            try String.fetchAll(database, sql: "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-        }
+        try Store.attempt("read the schema") { try backend.tables() }
     }
 
-    /// A setting of the connection that writes.
+    /// A setting of the connection that writes; nil where the store is no SQLite file.
     package func pragma(_ name: String) throws(BrokerError) -> String? {
-        try write("read a pragma") { try String.fetchOne($0, sql: "PRAGMA \(name)") }
+        try Store.attempt("read a pragma") { try (backend as? SQLiteBackend)?.pragma(name) }
     }
 }

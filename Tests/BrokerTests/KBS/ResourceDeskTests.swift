@@ -6,7 +6,7 @@ import PinKit
 import TEESimulator
 import Testing
 
-@Suite struct ResourceDeskTests {
+@Suite(.eachStore) struct ResourceDeskTests {
     let stage: Stage
 
     init() throws { stage = try Stage() }
