@@ -16,12 +16,13 @@ final class ByteStream {
         self.next = next
     }
 
-    /// A file.
-    convenience init(file path: String) {
-        let length = 1 << 20
-        var offset = 0
+    /// A file, or a part of one.
+    convenience init(file path: String, part: Range<Int>? = nil) {
+        let end = part?.upperBound ?? Int.max
+        var offset = part?.lowerBound ?? 0
         self.init(path) { () throws(InitrdError) in
             var piece: [UInt8] = []
+            let length = min(1 << 20, end - offset)
             do throws(FileError) {
                 try unsafe FileIO.read(path, from: offset, count: length) { unsafe piece.append(contentsOf: $0) }
             } catch {

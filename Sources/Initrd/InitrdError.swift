@@ -5,5 +5,10 @@ package struct InitrdError: Error, Sendable, Equatable, CustomStringConvertible 
     package let path: String
     package let reason: String
 
+    package init(path: String, reason: String) {
+        self.path = path
+        self.reason = reason
+    }
+
     package var description: String { "\(path): \(reason)" }
 }

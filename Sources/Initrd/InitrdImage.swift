@@ -29,9 +29,10 @@ package struct InitrdImage: FileTree {
         texts[path].flatMap { $0.count <= limit ? $0 : nil }
     }
 
-    package init(_ path: String, limits: Limits = Limits()) throws(InitrdError) {
+    /// `part`: where it lies in the file, if it is not the whole of it. Not negative.
+    package init(_ path: String, part: Range<Int>? = nil, limits: Limits = Limits()) throws(InitrdError) {
         var reading = Reading(path, limits)
-        let source = ByteStream(file: path)
+        let source = ByteStream(file: path, part: part)
         while try source.skipZeros() {
             let magic = Array(try source.peek(6))
             if CPIOHeader.begins(magic) {
@@ -58,7 +59,7 @@ package struct InitrdImage: FileTree {
             return "it is compressed by \(other.0), which is not read here: only gzip, xz and zstd are"
         }
         if magic.starts(with: "MZ".utf8) {
-            return "it is an EFI program: take a UKI's initrd out with objcopy -O binary --only-section=.initrd"
+            return "it is an EFI program, and no archive"
         }
         return "there is no archive"
     }

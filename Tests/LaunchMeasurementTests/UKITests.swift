@@ -55,6 +55,13 @@ struct UKIDraft {
 
     deinit { try? FileManager.default.removeItem(atPath: file) }
 
+    @Test func `it says where its initrd is`() throws {
+        let bytes = UKIDraft.usual.bytes
+        try Data(bytes).write(to: URL(fileURLWithPath: file))
+        let place = try #require(try BootFiles(uki: file).initrdBytes)
+        #expect(place.count == 1_000_003 && bytes[place].allSatisfy { $0 == 9 })
+    }
+
     func boot(_ bytes: [UInt8]) throws -> DirectBoot {
         try Data(bytes).write(to: URL(fileURLWithPath: file))
         return try DirectBoot(BootFiles(uki: file))

@@ -6,6 +6,9 @@ public struct BootFiles: Sendable {
     let initrd: FilePart?
     public let commandLine: String
 
+    /// Where the initrd's bytes are in its file; nil where there is none.
+    public var initrdBytes: Range<Int>? { initrd.map { $0.offset..<$0.offset + $0.count } }
+
     /// Kernels are told up to 2 KiB; a UKI may hold more.
     private static let maximumCommandLine = 64 << 10
 

@@ -5,6 +5,7 @@ import FileIO
 import Glibc
 import Initrd
 import LUKS
+import LaunchMeasurement
 import PinKit
 
 struct Doctor: ParsableCommand {
@@ -21,7 +22,7 @@ struct Doctor: ParsableCommand {
               cvm-clevis doctor --root mkosi.output/image --initrd mkosi.output/initrd.img --device root=disk.img
             """)
 
-    @Option(help: "The initrd to look into; it may be compressed by gzip, xz or zstd.")
+    @Option(help: "The initrd to look into, which may be compressed by gzip, xz or zstd; or a unified kernel image.")
     var initrd: String?
 
     @Option(help: "The system that is to boot, where it is not the running one: the folder that it is in.")
@@ -39,7 +40,7 @@ struct Doctor: ParsableCommand {
     @Option(
         name: .customLong("cmdline"),
         help:
-            "Its kernel's command line (default: the running kernel's, and the root's /etc/kernel/cmdline)."
+            "Its kernel's command line (default: a UKI's own; else the running kernel's, and the root's /etc/kernel/cmdline)."
     )
     var commandLine: String?
 
@@ -56,10 +57,10 @@ struct Doctor: ParsableCommand {
     func run() throws {
         let tree = DirectoryTree(root)
         let path = initrd ?? usualInitrd(in: tree)
+        let uki = try path.flatMap { try isEFI($0) ? BootFiles(uki: $0) : nil }
         var check = BootCheck(
-            root: tree, isRunning: isRunning, initrd: path.map { path in (path, read(path)) },
-            commandLines: commandLines(tree),
-            registry: Pins.registry, devices: [:])
+            root: tree, isRunning: isRunning, initrd: path.map { path in (path, read(path, uki)) },
+            commandLines: commandLines(tree, uki), registry: Pins.registry)
         check.bootConfig = bootConfig
         for device in devices {
             let parts = device.split(separator: "=", maxSplits: 1).map(String.init)
@@ -76,8 +77,18 @@ struct Doctor: ParsableCommand {
 
     private var isRunning: Bool { root == "/" }
 
-    private func read(_ path: String) -> Result<InitrdImage, InitrdError> {
-        Result { () throws(InitrdError) in try InitrdImage(path) }
+    private func isEFI(_ path: String) throws -> Bool {
+        var start: [UInt8] = []
+        try unsafe FileIO.read(path, from: 0, count: 2) { unsafe start += $0 }
+        return start == Array("MZ".utf8)
+    }
+
+    private func read(_ path: String, _ uki: BootFiles?) -> Result<InitrdImage, InitrdError> {
+        Result { () throws(InitrdError) in
+            guard let uki else { return try InitrdImage(path) }
+            guard let part = uki.initrdBytes else { throw InitrdError(path: path, reason: "it has no section .initrd") }
+            return try InitrdImage(path, part: part)
+        }
     }
 
     /// As Debian, Fedora and Arch name it, for the running kernel.
@@ -88,8 +99,8 @@ struct Doctor: ParsableCommand {
         return names.map { "/boot/\($0)" }.first(where: tree.exists)
     }
 
-    private func commandLines(_ tree: DirectoryTree) -> [String] {
-        if let commandLine { return [commandLine] }
+    private func commandLines(_ tree: DirectoryTree, _ uki: BootFiles?) -> [String] {
+        if let commandLine = commandLine ?? uki?.commandLine { return [commandLine] }
         let running = isRunning ? try? FileIO.read("/proc/cmdline", limit: 64 << 10) : nil
         return [tree.text("/etc/kernel/cmdline"), running.map { String(decoding: $0, as: UTF8.self) }].compactMap { $0 }
     }

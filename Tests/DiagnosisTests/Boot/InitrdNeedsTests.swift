@@ -125,6 +125,8 @@ import Testing
         let stage = try BootStage()
         stage.appended = Array("MZ".utf8)
         let found = try stage.problems()
-        #expect(found.count == 1 && found[0].hasPrefix("fails initrd ") && found[0].contains("it is an EFI program"))
+        #expect(
+            found.count == 1 && found[0].hasPrefix("fails initrd ")
+                && found[0].contains("it is an EFI program, and no archive"))
     }
 }
