@@ -12,14 +12,15 @@ struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what a coming boot lacks: boot.json, volumes, crypttab, units, and what is in the initrd.",
         discussion: """
-            A line for each thing that was looked at: ok, warning or fails, and what to do next. Nothing is opened and no pin is
-            asked: that is luks check. Without --initrd, the running kernel's is looked for in /boot. Exit status: 0 nothing is
-            seen that keeps a volume closed, 1 something is.
+            A line for each thing that was looked at: ok, warning or fails, and what
+            to do next. Nothing is opened and no pin is asked: that is luks check.
+            Without --initrd, the running kernel's is looked for in /boot. Exit
+            status: 0 nothing is seen that keeps a volume closed, 1 something is.
 
             Examples:
               cvm-clevis doctor
               cvm-clevis doctor --initrd /boot/initrd.img-6.12.9-amd64 --json
-              cvm-clevis doctor --root mkosi.output/image --initrd mkosi.output/initrd.img --device root=disk.img
+              cvm-clevis doctor --root image --initrd uki.efi --device root=disk.img
             """)
 
     @Option(help: "The initrd to look into, which may be compressed by gzip, xz or zstd; or a unified kernel image.")
