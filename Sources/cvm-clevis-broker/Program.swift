@@ -24,7 +24,8 @@ struct Program: AsyncParsableCommand {
             """,
         version: programVersion,
         subcommands: [
-            Init.self, OwnerCommand.self, RefValues.self, ResourceCommand.self, Revoke.self, Audit.self, Serve.self,
+            Init.self, OwnerCommand.self, RefValues.self, ResourceCommand.self, Revoke.self, Audit.self, BackUp.self,
+            Restore.self, Serve.self,
             Check.self,
         ])
 

@@ -342,7 +342,7 @@ import Testing
         [], ["init"], ["owner"], ["owner", "add"], ["owner", "list"], ["owner", "remove"], ["owner", "not-before"],
         ["revoke"],
         ["revoke", "binding"], ["revoke", "chip"], ["revoke", "list"], ["audit"], ["audit", "list"],
-        ["audit", "verify"], ["audit", "head"], ["serve"], ["check"], ["resource"],
+        ["audit", "verify"], ["audit", "head"], ["backup"], ["restore"], ["serve"], ["check"], ["resource"],
         ["resource", "set"], ["resource", "new-key"], ["resource", "get-info"], ["resource", "list"],
         ["resource", "remove"],
     ])

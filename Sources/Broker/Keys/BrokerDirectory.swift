@@ -107,6 +107,16 @@ public struct BrokerDirectory: Sendable {
         FileIO.exists(auditKey) ? try BrokerKeys.signingKey(auditKey).publicKey.thumbprint : nil
     }
 
+    /// Takes a backup into this broker's store, which must be empty, and goes on with this replica's chain in it. Returns how many
+    /// rows.
+    @discardableResult
+    public func restore(from path: String, now: Int64) throws(BrokerError) -> Int {
+        let store = try Store(in: self)
+        let rows = try store.restore(from: path)
+        _ = try AuditChain(key: BrokerKeys.signingKey(auditKey), store: store, at: now)
+        return rows
+    }
+
     /// Whether guests that follow `public.json` will accept this certificate: its key is the one pinned there, or none is.
     public func pins(certificate path: String) throws(BrokerError) -> Bool {
         guard let pin = try publicDescription().tls else { return true }

@@ -5,7 +5,7 @@ internal import PostgreSQL
 ///
 /// Commands may change it while a broker serves: each request reads it anew.
 public final class Store: Sendable {
-    private let backend: any Backend
+    let backend: any Backend
 
     /// Opens the file, or the database where it is the URL of a PostgreSQL server, and brings its tables to this version's form.
     /// What a newer version wrote is refused.

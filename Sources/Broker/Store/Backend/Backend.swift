@@ -10,6 +10,9 @@ protocol Backend: Sendable {
     /// `body` throws, nothing has changed.
     func write<Value>(_ body: (any Transaction) throws -> Value) throws -> Value
 
+    /// Lets rows of the audit log be numbered after those that came with numbers.
+    func alignNumbers(_ transaction: any Transaction) throws
+
     /// The names of the tables, sorted.
     func tables() throws -> [String]
 

@@ -33,6 +33,11 @@ final class PostgresBackend: Backend {
         return try transaction("BEGIN ISOLATION LEVEL SERIALIZABLE", body)
     }
 
+    func alignNumbers(_ transaction: any Transaction) throws {
+        try transaction.rows(
+            "SELECT setval(pg_get_serial_sequence('audit', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM audit), false)")
+    }
+
     func tables() throws -> [String] {
         try read {
             try $0.rows(

@@ -26,6 +26,9 @@ final class SQLiteBackend: Backend {
         try pool.write { try body(SQLiteTransaction(database: $0)) }
     }
 
+    /// SQLite sees to that itself.
+    func alignNumbers(_ transaction: any Transaction) {}
+
     func tables() throws -> [String] {
         try read {
             try $0.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").map { try $0.text("name") }
