@@ -45,6 +45,9 @@ let package = Package(
         // Its functions are forwarded to the library, which the first of them opens.
         .target(name: "CCryptsetup", path: "Sources/CLibs/CCryptsetup"),
 
+        // Functions that libtss2-esys finds in place of libcrypto's.
+        .target(name: "CTSS2Contexts", path: "Sources/CLibs/CTSS2Contexts"),
+
         // Libraries an initrd carries: free of Foundation.
         .target(name: "PinKit", dependencies: ["CJose", "COpenSSL"], swiftSettings: strict),
         .target(name: "FileIO", dependencies: ["PinKit"], swiftSettings: strict),
@@ -67,8 +70,8 @@ let package = Package(
             name: "AttestPin", dependencies: ["PinKit", "TEE", "BrokerProtocol", "HTTPClient"],
             path: "Sources/Pins/Attest", swiftSettings: strict),
         .target(
-            name: "TPM2Pin", dependencies: ["COpenSSL", "CTSS2", "FileIO", "PinKit"], path: "Sources/Pins/TPM2",
-            swiftSettings: strict),
+            name: "TPM2Pin", dependencies: ["COpenSSL", "CTSS2", "CTSS2Contexts", "FileIO", "PinKit"],
+            path: "Sources/Pins/TPM2", swiftSettings: strict),
         .target(
             name: "TangPin", dependencies: ["FileIO", "HTTPClient", "PinKit"], path: "Sources/Pins/Tang",
             swiftSettings: strict),

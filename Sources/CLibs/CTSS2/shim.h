@@ -44,7 +44,6 @@ struct cvm_tss2 {
     __typeof__(Tss2_MU_TPM2B_PRIVATE_Marshal) *marshal_private;
     __typeof__(Tss2_MU_TPM2B_PRIVATE_Unmarshal) *unmarshal_private;
     __typeof__(Tss2_MU_TPMT_SIGNATURE_Unmarshal) *unmarshal_signature;
-    __typeof__(Tss2_RC_Decode) *decode;
 };
 
 // Opens the libraries, for good, and finds their functions. 1, or 0 with dlerror() set.
@@ -85,7 +84,6 @@ static inline int cvm_tss2_open(struct cvm_tss2 *tss) {
         CVM_FUNCTION("mu", marshal_private, "Tss2_MU_TPM2B_PRIVATE_Marshal"),
         CVM_FUNCTION("mu", unmarshal_private, "Tss2_MU_TPM2B_PRIVATE_Unmarshal"),
         CVM_FUNCTION("mu", unmarshal_signature, "Tss2_MU_TPMT_SIGNATURE_Unmarshal"),
-        CVM_FUNCTION("rc", decode, "Tss2_RC_Decode"),
 #undef CVM_FUNCTION
     };
     for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
@@ -108,7 +106,12 @@ static inline void cvm_tss2_finalize(const struct cvm_tss2 *tss, ESYS_CONTEXT *e
 static inline void cvm_tss2_flush(const struct cvm_tss2 *tss, ESYS_CONTEXT *esys, ESYS_TR handle) {
     tss->flush(esys, handle);
 }
-static inline const char *cvm_tss2_decode(const struct cvm_tss2 *tss, TSS2_RC code) { return tss->decode(code); }
+// A return code in words; NULL without the library for it, which is opened only here: most runs have nothing to explain.
+static inline const char *cvm_tss2_decode(TSS2_RC code) {
+    void *library = dlopen("libtss2-rc.so.0", RTLD_LAZY | RTLD_LOCAL);
+    __typeof__(Tss2_RC_Decode) *decode = library ? (__typeof__(decode))dlsym(library, "Tss2_RC_Decode") : NULL;
+    return decode ? decode(code) : NULL;
+}
 
 // Structures from bytes and back, size prefix included. Reading: 1 when exactly `count` bytes make one.
 static inline int cvm_tss2_read_public(const struct cvm_tss2 *tss, const uint8_t *bytes, size_t count,

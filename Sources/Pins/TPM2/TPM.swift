@@ -16,7 +16,8 @@ internal import PinKit
     init(at tcti: String) throws(PinError) {
         let stack = try TSS2.shared()
         var transport: OpaquePointer?
-        try stack.check(unsafe cvm_tss2_tcti_initialize(stack.functions, tcti, &transport), "reach the TPM at \(tcti)")
+        let reached = unsafe cvm_tss2_tcti_initialize(stack.functions, TPM.inFull(tcti), &transport)
+        try stack.check(reached, "reach the TPM at \(tcti)")
         var context: OpaquePointer?
         do throws(PinError) {
             try stack.check(unsafe cvm_tss2_initialize(stack.functions, transport, &context), "Esys_Initialize")
@@ -30,6 +31,14 @@ internal import PinKit
         self.stack = stack
         unsafe self.tcti = transport
         unsafe self.context = context
+    }
+
+    /// tss2 takes a name for that of a library first, and has the loader look for it in every folder that may hold one, which takes
+    /// as long as half of a TPM's commands. So the usual ones are completed; any other is passed on as it is.
+    static func inFull(_ tcti: String) -> String {
+        let name = tcti.prefix { $0 != ":" }
+        guard ["device", "swtpm", "mssim", "tabrmd"].contains(name) else { return tcti }
+        return "libtss2-tcti-\(name).so.0\(tcti.dropFirst(name.count))"
     }
 
     deinit {

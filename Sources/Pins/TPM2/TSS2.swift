@@ -34,7 +34,7 @@ internal import PinKit
     }
 
     func error(_ code: TSS2_RC, _ step: String) -> PinError {
-        let text = unsafe cvm_tss2_decode(functions, code).map { unsafe String(cString: $0) } ?? "no text"
+        let text = unsafe cvm_tss2_decode(code).map { unsafe String(cString: $0) } ?? "no text"
         return PinError(TSS2.meaning(of: code), step: step, detail: "\(text) (0x\(String(code, radix: 16)))")
     }
 
