@@ -126,7 +126,7 @@ extension Volume {
         let wasOpened: Bool
     }
 
-    /// Opens the volume with `open`, and makes a message for a new passphrase. Reads `copy` and writes nothing. `room`: bytes
+    /// Opens the volume with `open`, and makes a message for a new passphrase meanwhile. Reads `copy` and writes nothing. `room`: bytes
     /// that the token may take beside those that are free.
     func prepare(
         _ new: NewBinding, _ copy: borrowing HeaderCopy, room: Int = 0,
@@ -135,21 +135,29 @@ extension Volume {
         guard BootConfig.Volume.isName(new.name) else {
             throw LUKSError(.malformed, place: path, step: "bind", detail: "a volume's name is 1 to 64 of A-Z a-z 0-9 _ . -")
         }
-        let volumeKey = try open(copy.device())
-        let secret = try Volume.makePassphrase()
-        let (token, wasOpened) = try seal(secret, new)
+        let sealing = Sealing(new, for: self)
+        let volumeKey: SecretBytes
+        do throws(LUKSError) {
+            volumeKey = try open(copy.device())
+        } catch {
+            _ = try? sealing.finish()
+            throw error
+        }
+        let sealed = try sealing.finish()
+        let token = sealed.token
         do throws(LUKSError) {
             try new.demands?.checkPolicy(token.jwe, registry: new.binding.registry)
         } catch {
             throw error.at(path)
         }
         try requireRoom(for: token, in: copy.header, beside: room)
-        let change = Change(secret: secret, volumeKey: volumeKey, owner: new.owner, place: path)
+        let wasOpened = sealed.wasOpened
+        let change = Change(secret: sealed.secret, volumeKey: volumeKey, owner: new.owner, place: path)
         return Prepared(change: change, token: token, wasOpened: wasOpened)
     }
 
     /// 40 random bytes in base64url, as clevis makes them: 54 characters that fit wherever a passphrase is typed or piped.
-    private static func makePassphrase() throws(LUKSError) -> SecretBytes {
+    static func makePassphrase() throws(LUKSError) -> SecretBytes {
         do throws(PinError) {
             return try SecretBytes.random(count: 40).base64URL
         } catch {
@@ -157,7 +165,8 @@ extension Volume {
         }
     }
 
-    private func seal(_ secret: borrowing SecretBytes, _ new: NewBinding) throws(LUKSError) -> (ClevisToken, Bool) {
+    /// The token for `secret`, and whether its message was opened.
+    func seal(_ secret: borrowing SecretBytes, _ new: NewBinding) throws(LUKSError) -> (ClevisToken, Bool) {
         do throws(PinError) {
             let jwe = try new.encryptor.encrypt(secret)
             let opened = try Volume.check(jwe, gives: secret, new)
