@@ -25,7 +25,7 @@ struct Program: AsyncParsableCommand {
         version: programVersion,
         subcommands: [
             Init.self, OwnerCommand.self, RefValues.self, ResourceCommand.self, Revoke.self, Audit.self, BackUp.self,
-            Restore.self, Serve.self,
+            Restore.self, Rekey.self, Serve.self,
             Check.self,
         ])
 

@@ -240,6 +240,55 @@ import Testing
         #expect(try JSON(parsing: audit.output)["resource"] == "default/disk/root")
     }
 
+    @Test func `any replica answers any request of a session`() throws {
+        // Of SQLite's file there is one replica only.
+        guard StoreKind.current == .postgres else { return }
+        try SimulatedGuest.writeTrust(to: scratch.path + "/trust")
+        try store("a key of somebody's", at: "default/disk/root")
+        let second = scratch.path + "/second"
+        try FileManager.default.copyItem(atPath: directory, toPath: second)
+        try FileManager.default.removeItem(atPath: second + "/audit.pem")
+        let options = ["--trust-simulator", scratch.path + "/trust"]
+        let brokers = try [directory, second].map { try ServingBroker(directory: $0, options) }
+
+        let jar = ["-b", scratch.path + "/jar", "-c", scratch.path + "/jar"]
+        let auth = try curl(
+            brokers[0].url + "/kbs/v0/auth", jar,
+            body: #"{"version":"0.4.0","tee":"snp","extra-params":{"supported-hash-algorithms":["sha384"]}}"#)
+        let message = try KBSGuest(stage: Stage()).message(Challenge(body: Array(auth.body.utf8)).nonce)
+        let attest = try curl(brokers[1].url + "/kbs/v0/attest", jar, body: String(decoding: message, as: UTF8.self))
+        #expect(attest.status == "200", "\(attest.body)")
+        for broker in brokers {
+            #expect(try curl(broker.url + "/kbs/v0/resource/default/disk/root", jar).status == "200")
+        }
+        let verified = try BrokerProcess.run(["audit", "verify", directory])
+        #expect(verified.status == 0 && verified.output.split(separator: "\n").count == 2, "\(verified.output)")
+    }
+
+    @Test func `resources are sealed with a new key, and come out as before`() throws {
+        try SimulatedGuest.writeTrust(to: scratch.path + "/trust")
+        try store("very secret", at: "default/disk/root")
+        let info = ["resource", "get-info", directory, "default/disk/root", "--json"]
+        let before = try JSON(parsing: BrokerProcess.run(info).output)
+        let rekeyed = try BrokerProcess.run(["rekey", directory])
+        #expect(rekeyed.status == 0 && rekeyed.output.hasPrefix("sealed 1 resources anew"), "\(rekeyed.errors)")
+        let after = try JSON(parsing: BrokerProcess.run(info).output)
+        #expect(before["key"] != after["key"] && before["policy"] == after["policy"])
+        #expect(try scratch.mode(of: "broker/resource.key") == 0o600)
+
+        let broker = try ServingBroker(directory: directory, ["--trust-simulator", scratch.path + "/trust"])
+        let jar = ["-b", scratch.path + "/jar", "-c", scratch.path + "/jar"]
+        let auth = try curl(
+            broker.url + "/kbs/v0/auth", jar,
+            body: #"{"version":"0.4.0","tee":"snp","extra-params":{"supported-hash-algorithms":["sha384"]}}"#)
+        let guest = try KBSGuest(stage: Stage())
+        let message = try guest.message(Challenge(body: Array(auth.body.utf8)).nonce)
+        _ = try curl(broker.url + "/kbs/v0/attest", jar, body: String(decoding: message, as: UTF8.self))
+        let answer = try curl(broker.url + "/kbs/v0/resource/default/disk/root", jar)
+        let content = SecretBytes(copyingPublic: Array("very secret".utf8))
+        #expect(try JWE(flattened: JSON(parsing: answer.body)).open(with: guest.stage.guest).equals(content))
+    }
+
     private func store(_ content: String, at path: String, _ command: String = "set") throws {
         let owner = try SigningKey.generate().publicKey
         _ = try BrokerProcess.run(["owner", "add", directory, "alice", "-"], input: owner.jwk.canonical)
@@ -342,7 +391,7 @@ import Testing
         [], ["init"], ["owner"], ["owner", "add"], ["owner", "list"], ["owner", "remove"], ["owner", "not-before"],
         ["revoke"],
         ["revoke", "binding"], ["revoke", "chip"], ["revoke", "list"], ["audit"], ["audit", "list"],
-        ["audit", "verify"], ["audit", "head"], ["backup"], ["restore"], ["serve"], ["check"], ["resource"],
+        ["audit", "verify"], ["audit", "head"], ["backup"], ["restore"], ["rekey"], ["serve"], ["check"], ["resource"],
         ["resource", "set"], ["resource", "new-key"], ["resource", "get-info"], ["resource", "list"],
         ["resource", "remove"],
     ])

@@ -161,7 +161,7 @@ extension Store {
         BrokerError("there is no resource \(path)", hint: "see: cvm-clevis-broker resource list DIR")
     }
 
-    private static func resource(_ path: ResourcePath, _ transaction: any Transaction) throws -> (
+    static func resource(_ path: ResourcePath, _ transaction: any Transaction) throws -> (
         resource: StoredResource, sealed: [UInt8]
     )? {
         guard let row = try transaction.row("SELECT * FROM resource WHERE path = ?1", [path.text]) else { return nil }
