@@ -54,6 +54,31 @@ import Testing
         #expect(try store.owner("alice").notBefore == 2000)
     }
 
+    @Test func `what is one owner's is not in another's lists, and not another's to replace`() throws {
+        let other = try SigningKey.generate().publicKey
+        try store.enrol("alice", key, at: 1000)
+        try store.enrol("mallory", other, at: 1000)
+        let sealer = ResourceSealer(try Sealer(key: .random(count: 32)))
+        let path = try ResourcePath("a/b/c")
+        let content = SecretBytes(copyingPublic: [1])
+        let policy: JSON = ["snp": Stage.policy]
+        let set = try store.set(content, at: path, owner: "alice", policy: policy, sealedBy: sealer, now: 1)
+        #expect(throws: BrokerError("a/b/c is another owner's", hint: "choose another path")) {
+            try store.set(content, at: path, owner: "mallory", policy: policy, sealedBy: sealer, now: 2)
+        }
+        #expect(try store.resource(path) == set)
+        #expect(try store.resources(owner: key.thumbprint) == [set] && store.resources(owner: other.thumbprint).isEmpty)
+
+        let entry = AuditEntry(
+            at: 1, verdict: Verdict(decision: .granted, reason: ""), owner: key.thumbprint, remote: "::1", simulated: false)
+        _ = try AuditChain(key: SigningKey.generate(), store: store, at: 1).record([entry], at: 1)
+        var filter = AuditFilter()
+        filter.owner = other.thumbprint
+        #expect(try store.audit(filter, last: 10).isEmpty)
+        filter.owner = key.thumbprint
+        #expect(try store.audit(filter, last: 10).map(\.entry) == [entry])
+    }
+
     // MARK: - Revocations
 
     @Test func `revocations are listed as they were made, and outlive their owner`() throws {
