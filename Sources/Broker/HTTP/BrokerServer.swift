@@ -75,7 +75,7 @@ public struct BrokerServer: Sendable {
         let log = RequestLog()
         let connections = Connections(
             limit: reservedConnections(log), limitPerClient: limits.connectionsPerClient, metrics: metrics)
-        let gate = Gate(capacity: limits.deciding)
+        let gate = Gate(capacity: limits.deciding, bytes: limits.decidingBytes)
         let watched = Operations(
             unsealer: unsealer, connections: connections, gate: gate, metrics: metrics, threads: threads)
         let routes = Routes(unsealer: unsealer, gate: gate, threads: threads, clock: systemSeconds)

@@ -2,23 +2,45 @@
 internal import BrokerProtocol
 internal import Synchronization
 
-/// Lets a fixed number of requests in and turns the rest away at once, so that a storm costs memory for those only.
-final class Gate: Sendable {
+/// Lets so many requests in, and so many bytes of them, and turns the rest away at once, so that a storm costs memory for those
+/// only. Who is let in waits for a thread: no longer than guests wait for an answer.
+package final class Gate: Sendable {
+    private struct State {
+        var requests = 0
+        var bytes = 0
+    }
+
     private let capacity: Int
-    private let inside = Mutex(0)
+    private let maximumBytes: Int
+    private let inside = Mutex(State())
 
-    var count: Int { inside.withLock { $0 } }
+    /// `bytes`: of all bodies together; one request gets in however long it is.
+    package init(capacity: Int, bytes: Int) {
+        self.capacity = capacity
+        self.maximumBytes = bytes
+    }
 
-    init(capacity: Int) { self.capacity = capacity }
+    /// Requests that are inside.
+    package var count: Int { inside.withLock { $0.requests } }
 
-    func pass<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+    /// `bytes`: the length of the request's body.
+    package func pass<Value: Sendable>(bytes: Int, _ body: () async throws -> Value) async throws -> Value {
         let admitted = inside.withLock { inside in
-            guard inside < capacity else { return false }
-            inside += 1
+            let isRoom = inside.requests < capacity && (inside.requests == 0 || bytes <= maximumBytes - inside.bytes)
+            guard isRoom else { return false }
+            inside.requests += 1
+            inside.bytes += bytes
             return true
         }
-        guard admitted else { throw Rejection(.unavailable, "the broker is busy: \(capacity) requests are being decided") }
-        defer { inside.withLock { $0 -= 1 } }
+        guard admitted else {
+            throw Rejection(.unavailable, "the broker is busy: as many requests are being decided as it takes on")
+        }
+        defer {
+            inside.withLock { inside in
+                inside.requests -= 1
+                inside.bytes -= bytes
+            }
+        }
         return try await body()
     }
 }

@@ -18,9 +18,11 @@ extension Routes {
         let cookie = Self.session(in: request)
         let remote = context.remote
         let desk = unsealer.resources
-        let attestation = try await gate.pass { try await threads.runIfActive { try desk.read(body, cookie: cookie) } }
+        let attestation = try await gate.pass(bytes: body.count) {
+            try await threads.runIfActive { try desk.read(body, cookie: cookie) }
+        }
         try await desk.prepare(attestation, at: clock())
-        let (token, session) = try await gate.pass {
+        let (token, session) = try await gate.pass(bytes: body.count) {
             try await threads.runIfActive { try desk.attest(attestation, from: remote, at: clock()) }
         }
         let answer: JSON = ["token": .string(token)]
@@ -33,7 +35,7 @@ extension Routes {
         let path = request.uri.path.split(separator: "/", omittingEmptySubsequences: false).suffix(3).joined(separator: "/")
         let credential = Self.credential(in: request)
         let remote = context.remote
-        let released = try await gate.pass {
+        let released = try await gate.pass(bytes: 0) {
             try await threads.runIfActive {
                 try unsealer.resources.release(path, to: credential, from: remote, at: clock())
             }

@@ -28,7 +28,7 @@ struct Routes: Sendable {
     }
 
     private func auth(_ request: Request, _ context: BrokerRequestContext) async throws -> Response {
-        let message = try await message(AuthRequest.self, in: request)
+        let (message, _) = try await message(AuthRequest.self, in: request)
         let challenge = try unsealer.challenge(at: clock())
         var response = Response.json(challenge.body)
         response.headers[.setCookie] = Self.cookie(try unsealer.resources.begin(message, challenge))
@@ -36,21 +36,21 @@ struct Routes: Sendable {
     }
 
     private func unseal(_ request: Request, _ context: BrokerRequestContext) async throws -> Response {
-        let message = try await message(UnsealRequest.self, in: request)
+        let (message, length) = try await message(UnsealRequest.self, in: request)
         let remote = context.remote
         try await unsealer.prepare(message, at: clock())
-        let unsealed = try await gate.pass {
+        let unsealed = try await gate.pass(bytes: length) {
             try await threads.runIfActive { try unsealer.unseal(message, from: remote, at: clock()) }
         }
         context.notes.add(unsealed.decisions)
         return .json(unsealed.response.body, covering: unsealed.head)
     }
 
-    /// The request's body, bounded in size and time, as a message.
-    private func message<M: Message>(_ type: M.Type, in request: Request) async throws -> M {
+    /// The request's body, bounded in size and time, as a message, and how long it is.
+    private func message<M: Message>(_ type: M.Type, in request: Request) async throws -> (M, length: Int) {
         let body = try await body(of: request, upTo: M.maximumLength)
         do throws(JSONError) {
-            return try M(body: body)
+            return (try M(body: body), body.count)
         } catch {
             throw Rejection(.malformedRequest, error.description)
         }
