@@ -14,6 +14,7 @@ struct Arguments {
           serve                answer systemd-cryptsetup on the key socket it was started with
           agent                answer the passphrase prompts of systemd-cryptsetup
           key                  answer the token plugin: a request on standard input, the key on standard output
+          volumes              say what an initrd has to bring: NAME UUID ON_FAILURE PIN,… of each volume, a line each
           act [NAME]           do what boot.json says of the volume NAME, or of all, that stayed closed
 
           --boot-config FILE   what is trusted (default /etc/cvm-clevis/boot.json)
@@ -30,7 +31,7 @@ struct Arguments {
         """
 
     enum Verb: String {
-        case open, headers, serve, agent, key, act
+        case open, headers, serve, agent, key, volumes, act
     }
 
     var verb = Verb.open

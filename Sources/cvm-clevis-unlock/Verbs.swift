@@ -29,6 +29,12 @@ extension Arguments {
             return PasswordAgent(configuration, ring, action).run() ? 0 : 1
         case .key:
             return PluginAnswer(arguments: self, configuration: configuration).run()
+        case .volumes:
+            for volume in configuration.volumes {
+                let pins = volume.pins.joined(separator: ",")
+                Console.answer("\(volume.name) \(volume.uuid) \(volume.onFailure.rawValue) \(pins)\n")
+            }
+            return 0
         case .act:
             return act(configuration, action)
         }

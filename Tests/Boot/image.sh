@@ -15,3 +15,13 @@ make_volume() {
 
 # make_root FILE: the volume that guests have their root on.
 make_root() { make_volume "$1" "$luks_uuid" "$root_uuid"; }
+
+# make_host_root IMAGE OUT: the header of IMAGE, whose data is in the clear now, and there a file system of the host's with the
+# UUID of the root's. It takes no secret to make, and a genuine guest gets its key for it.
+make_host_root() {
+    Tests/EndToEnd/null-cipher.py "$1" "$2"
+    mkdir -p "$work/host-content"
+    echo "from the host" >"$work/host-content/mark"
+    mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum_seed -m 0 -U "$root_uuid" -E offset=$((16 << 20)) \
+        -d "$work/host-content" "$2" 16M
+}

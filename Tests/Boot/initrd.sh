@@ -16,6 +16,7 @@ prepare_root() {
     local program
     for program in cvm-clevis cvm-clevis-unlock; do strip -o "$root/usr/bin/$program" "$PROGRAMS/$program"; done
     install_units "$root"
+    make -s -C luks-tokens install OUTPUT="$work/libcryptsetup-token-clevis.so" DESTDIR="$root"
     install_tee "$root"
     cp -r dracut/50cvm-clevis Tests/Boot/dracut/59cvm-clevis-test "$root/usr/lib/dracut/modules.d/"
     mkdir -p "$root/etc/cvm-clevis"
@@ -25,7 +26,7 @@ prepare_root() {
 install_units() {
     cp systemd/*.service systemd/*.socket systemd/*.path "$1/usr/lib/systemd/system/"
     mkdir -p "$1/usr/share/cvm-clevis"
-    cp -r systemd/initrd systemd/network "$1/usr/share/cvm-clevis/"
+    cp -r systemd/initrd systemd/network systemd/plugin "$1/usr/share/cvm-clevis/"
 }
 
 # install_tee ROOT: the test kernel module, and what signs for it, with the one library of the host's that Debian 13 lacks.
@@ -58,3 +59,6 @@ listing() {
     cp "$1" "$root/tmp/listed.img"
     in_root "$root" lsinitrd "/tmp/listed.img" | awk '{ print $9 }'
 }
+
+# choose_front NAME: for the initrds that are made from now on.
+choose_front() { echo "cvm_clevis_front=$1" >"$root/etc/dracut.conf.d/50-cvm-clevis.conf"; }

@@ -8,6 +8,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/cvm-clevis/boot
 luks_uuid=22222222-2222-4222-8222-222222222222
 root_uuid=11111111-1111-4111-8111-111111111111
 data_uuid=33333333-3333-4333-8333-333333333333
+data_luks_uuid=44444444-4444-4444-8444-444444444444
 
 # The Debian archive that the host's own apt uses.
 archive() {

@@ -9,6 +9,9 @@ cvm_clevis_config=/etc/cvm-clevis/boot.json
 # The network cards that confidential VMs have: QEMU and most clouds, Google, Azure (two), AWS.
 cvm_clevis_nics=(virtio_net gve hv_netvsc mana ena)
 
+# Who brings keys to systemd-cryptsetup: socket, agent or plugin. Set it in /etc/dracut.conf.d to have another.
+: "${cvm_clevis_front:=socket}"
+
 # called by dracut
 check() {
     require_binaries cvm-clevis-unlock || return 1
@@ -38,6 +41,7 @@ installkernel() {
 
 # called by dracut
 install() {
+    cvm_clevis_volumes >/dev/null || cvm_clevis_fail "$cvm_clevis_config is not valid"
     inst_simple "$cvm_clevis_config"
     inst_multiple cvm-clevis-unlock
     # The program opens these when it first needs them, so nothing in it names them.
@@ -54,8 +58,16 @@ install() {
     fi
 }
 
-# cvm_clevis_has_pin NAME: boot.json allows it. A volume that is named like a pin brings what the pin needs, too.
-cvm_clevis_has_pin() { grep -q "\"$1\"" "$dracutsysrootdir$cvm_clevis_config"; }
+# What boot.json says, by the program that will read it: name, UUID, on_failure and pins of each volume, a line each.
+cvm_clevis_volumes() {
+    ${dracutsysrootdir:+chroot "$dracutsysrootdir"} cvm-clevis-unlock volumes --boot-config "$cvm_clevis_config"
+}
+
+# cvm_clevis_has_pin NAME: boot.json allows it.
+cvm_clevis_has_pin() { cvm_clevis_volumes 2>/dev/null | awk '{ print $4 }' | tr , '\n' | grep -qxF "$1"; }
+
+# cvm_clevis_has_failure ACTION…: a volume has one of these as its on_failure.
+cvm_clevis_has_failure() { cvm_clevis_volumes | awk -v actions="$*" 'index(" " actions " ", " " $3 " ") { found = 1 } END { exit !found }'; }
 
 cvm_clevis_has_network_pin() { cvm_clevis_has_pin tang || cvm_clevis_has_pin snp-attest || cvm_clevis_has_pin tdx-attest; }
 
@@ -72,19 +84,38 @@ cvm_clevis_install_cryptsetup() {
     [[ -x $initdir$systemdutildir/systemd-cryptsetup ]] || cvm_clevis_fail "systemd-cryptsetup is not installed"
 }
 
-# Keys come through the socket, and volumes are opened by the copies of their headers.
+# Headers are validated first, whoever brings the keys.
 cvm_clevis_install_units() {
-    local unit
-    for unit in cvm-clevis-headers.service cvm-clevis-key.socket cvm-clevis-key.service cvm-clevis-failure@.service; do
-        inst_simple "$systemdsystemunitdir/$unit"
-        [[ -e $initdir$systemdsystemunitdir/$unit ]] || cvm_clevis_fail "$unit is not installed"
-    done
-    for unit in cvm-clevis-headers.service cvm-clevis-key.socket; do
-        $SYSTEMCTL -q --root "$initdir" add-wants sysinit.target "$unit"
-    done
+    cvm_clevis_install_unit cvm-clevis-headers.service sysinit.target
+    cvm_clevis_install_unit cvm-clevis-failure@.service
     cvm_clevis_install_dropins initrd
     cvm_clevis_has_network_pin && cvm_clevis_install_dropins network
     inst_multiple -o "$systemdsystemunitdir/sys-kernel-config.mount"
+    case $cvm_clevis_front in
+        socket)
+            cvm_clevis_install_unit cvm-clevis-key.socket sysinit.target
+            cvm_clevis_install_unit cvm-clevis-key.service
+            ;;
+        agent)
+            cvm_clevis_install_unit cvm-clevis-agent.path sysinit.target
+            cvm_clevis_install_unit cvm-clevis-agent.service
+            # Nobody types where boot.json allows no prompt.
+            cvm_clevis_has_failure prompt shell ||
+                $SYSTEMCTL -q --root "$initdir" mask systemd-ask-password-console.path systemd-ask-password-console.service
+            ;;
+        plugin)
+            cvm_clevis_library libcryptsetup-token-clevis.so
+            cvm_clevis_has_network_pin && cvm_clevis_install_dropins plugin
+            ;;
+        *) cvm_clevis_fail "cvm_clevis_front is $cvm_clevis_front, not socket, agent or plugin" ;;
+    esac
+}
+
+# cvm_clevis_install_unit UNIT [TARGET]: which starts it.
+cvm_clevis_install_unit() {
+    inst_simple "$systemdsystemunitdir/$1"
+    [[ -e $initdir$systemdsystemunitdir/$1 ]] || cvm_clevis_fail "$1 is not installed"
+    [[ ! $2 ]] || $SYSTEMCTL -q --root "$initdir" add-wants "$2" "$1"
 }
 
 # cvm_clevis_install_dropins FOLDER: those of /usr/share/cvm-clevis/FOLDER.
@@ -98,20 +129,17 @@ cvm_clevis_install_dropins() {
 
 # Beside what dracut found for this host's own boot.
 cvm_clevis_write_crypttab() {
-    local name uuid options
-    options=x-initrd.attach
-    grep -qE '"(prompt|shell)"' "$dracutsysrootdir$cvm_clevis_config" || options+=,headless=1,tries=1
-    while read -r name uuid; do
+    local name uuid failure source options
+    while read -r name uuid failure _; do
+        source=none options=header=/run/cvm-clevis/$name.header,x-initrd.attach
+        [[ $cvm_clevis_front != socket ]] || source=/run/cvm-clevis/key.socket
+        # The plugin is given the very header that opens the volume.
+        [[ $cvm_clevis_front != plugin ]] || options=x-initrd.attach
+        # An agent answers prompts, which there are none of in a headless boot.
+        [[ $failure != poweroff || $cvm_clevis_front == agent ]] || options+=,headless=1,tries=1
         sed -i "/^${name}[[:space:]]/d" "$initdir/etc/crypttab" 2>/dev/null
-        echo "$name UUID=$uuid /run/cvm-clevis/key.socket header=/run/cvm-clevis/$name.header,$options" >>"$initdir/etc/crypttab"
+        echo "$name UUID=$uuid $source $options" >>"$initdir/etc/crypttab"
     done < <(cvm_clevis_volumes)
-    [[ -s $initdir/etc/crypttab ]] || cvm_clevis_fail "$cvm_clevis_config names no volume"
-}
-
-# Name and UUID of each volume, one a line.
-cvm_clevis_volumes() {
-    tr -d ' \t\r\n' <"$dracutsysrootdir$cvm_clevis_config" | grep -oE '"(name|uuid)":"[A-Za-z0-9_.-]+"' | cut -d '"' -f 2,4 |
-        awk -F '"' '{ value[$1] = $2 } "name" in value && "uuid" in value { print value["name"], value["uuid"]; delete value }'
 }
 
 # cvm_clevis_library NAME: with the libraries that it needs. Dracut itself looks for those of executable files only, which
@@ -148,7 +176,7 @@ cvm_clevis_install_tpm() {
 cvm_clevis_write_cmdline() {
     local words=()
     cvm_clevis_has_network_pin && words+=(rd.neednet=1)
-    grep -q '"shell"' "$dracutsysrootdir$cvm_clevis_config" || words+=(rd.shell=0 rd.emergency=poweroff)
+    cvm_clevis_has_failure shell || words+=(rd.shell=0 rd.emergency=poweroff)
     mkdir -p "$initdir/etc/cmdline.d"
     echo "${words[*]}" >"$initdir/etc/cmdline.d/50-cvm-clevis.conf"
 }
@@ -156,7 +184,6 @@ cvm_clevis_write_cmdline() {
 # Where systemd does not open the volumes, dracut's own loop does.
 cvm_clevis_install_hook() {
     cvm_clevis_volumes | cut -d ' ' -f 2 >"$initdir/etc/cvm-clevis/uuids"
-    [[ -s $initdir/etc/cvm-clevis/uuids ]] || cvm_clevis_fail "$cvm_clevis_config names no volume"
     inst_multiple mount mkdir poweroff
     inst_hook initqueue/settled 50 "$moddir/cvm-clevis-open.sh"
     dracut_need_initqueue

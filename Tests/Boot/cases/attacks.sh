@@ -1,0 +1,44 @@
+# shellcheck shell=bash disable=SC2154
+# A hostile host gives a genuine guest another disk, header or token. The broker would answer; nobody may be asked.
+
+prepare_owner "$work" 10.0.2.2
+genuine=$work/genuine.img
+cp "$work/plain.img" "$genuine"
+cvm-clevis luks bind -d "$genuine" -k "$work/passphrase" -p snp-attest >/dev/null 2>&1
+cvm-clevis boot-config create -d "$genuine" --output "$work/genuine.json" 2>/dev/null
+make_initrd genuine "$work/genuine.json"
+hostile=$work/hostile.img
+
+Tests/EndToEnd/null-cipher.py "$genuine" "$hostile" --keyslots
+stays_closed "keyslots in the clear, with a volume key of the host's" 'root.*cipher_null' "$initrd" "$hostile"
+Tests/EndToEnd/null-cipher.py "$genuine" "$hostile" --keyslots --segment
+stays_closed "and data in the clear, too" 'root.*cipher_null' "$initrd" "$hostile"
+
+# replace_token TOKEN: of a copy of the genuine disk.
+replace_token() {
+    cp "$genuine" "$hostile"
+    cryptsetup token import --token-id 0 --token-replace --json-file "$1" "$hostile"
+}
+# token_of PIN CONFIG: a token that a binding with that pin has, of another disk.
+token_of() {
+    cp "$work/plain.img" "$work/other.img"
+    cvm-clevis luks bind -y -d "$work/other.img" -k "$work/passphrase" -p "$1" -c "$2" >/dev/null 2>&1
+    cryptsetup token export --token-id 0 "$work/other.img" >"$work/token.json"
+}
+cryptsetup token export --token-id 0 "$genuine" | jq -c 'del(."cvm-clevis".signature)' >"$work/token.json"
+replace_token "$work/token.json"
+stays_closed "a stripped signature" 'root.*signature' "$initrd" "$hostile"
+token_of null '{}'
+replace_token "$work/token.json"
+stays_closed "a token of the pin null in its place" 'root.*null' "$initrd" "$hostile"
+start_tang host-tang
+token_of tang "{\"url\":\"$TANG_URL\"}"
+stop_peers
+replace_token "$work/token.json"
+stays_closed "a token for a tang server of the host's" 'root.*tang' "$initrd" "$hostile"
+
+XDG_CONFIG_HOME=$work/second enrol_owner "$work" second 10.0.2.2
+cp "$work/plain.img" "$hostile"
+XDG_CONFIG_HOME=$work/second cvm-clevis luks bind -d "$hostile" -k "$work/passphrase" -p snp-attest >/dev/null 2>&1
+stays_closed "the disk of another enrolled owner with the same UUID" 'root.*sign' "$initrd" "$hostile"
+stop_broker

@@ -1,0 +1,26 @@
+# shellcheck shell=bash disable=SC2154
+# A share in a TPM, alone and beside one that a broker releases. The TPM that the binding is made with is the guest's.
+
+start_tpm guest-tpm
+tpm=$work/guest-tpm
+cp "$work/plain.img" "$work/tpm.img"
+cvm-clevis luks bind -d "$work/tpm.img" -k "$work/passphrase" -p tpm2 -c '{"pcr_ids":"7"}' >/dev/null 2>&1
+prepare_owner "$work" 10.0.2.2
+cp "$work/plain.img" "$work/both.img"
+cvm-clevis luks bind -d "$work/both.img" -k "$work/passphrase" -p sss -c '{"t":2,"pins":{"tpm2":{},"snp-attest":{}}}' >/dev/null 2>&1
+stop_peers
+unset TPM2TOOLS_TCTI
+for volume in tpm both; do
+    cvm-clevis boot-config create -d "$work/$volume.img" --output "$work/$volume.json" 2>/dev/null
+done
+make_initrd tpm "$work/tpm.json"
+listing "$initrd" >"$work/tpm.list"
+expect "an initrd for tpm2 alone has no libcurl" sh -c "! grep -q libcurl '$work/tpm.list'"
+VM_TPM=$tpm opens "tpm2 opens the root" "$initrd" "$work/tpm.img"
+mkdir "$work/other-tpm"
+VM_TPM=$work/other-tpm stays_closed "another TPM does not, and the machine goes off" 'tpm2: refused: ' "$initrd" "$work/tpm.img"
+make_initrd both "$work/both.json"
+VM_TPM=$tpm opens "two of tpm2 and snp-attest open the root" "$initrd" "$work/both.img"
+VM_TPM=$tpm stays_closed "one of the two is not enough" 'sss: refused: .*measurement' "$initrd" "$work/both.img" \
+    -- "cvm-clevis-test.measurement=$(printf '%096d' 7)"
+stop_broker
