@@ -13,20 +13,10 @@ prepare_root() {
     cp -al "$guest" "$root"
     # Wherever tpm2-tools is installed, dracut puts these libraries, and libcurl below them, beside systemd-cryptsetup.
     rm -rf "$root/usr/lib/dracut/modules.d/91tpm2-tss"
-    local program
-    for program in cvm-clevis cvm-clevis-unlock; do strip -o "$root/usr/bin/$program" "$PROGRAMS/$program"; done
-    install_units "$root"
-    make -s -C luks-tokens install OUTPUT="$work/libcryptsetup-token-clevis.so" DESTDIR="$root"
+    scripts/install --destdir "$root" owner guest
     install_tee "$root"
-    cp -r dracut/50cvm-clevis Tests/Boot/dracut/59cvm-clevis-test "$root/usr/lib/dracut/modules.d/"
+    cp -r Tests/Boot/dracut/59cvm-clevis-test "$root/usr/lib/dracut/modules.d/"
     mkdir -p "$root/etc/cvm-clevis"
-}
-
-# install_units ROOT: as a package would.
-install_units() {
-    cp systemd/*.service systemd/*.socket systemd/*.path "$1/usr/lib/systemd/system/"
-    mkdir -p "$1/usr/share/cvm-clevis"
-    cp -r systemd/initrd systemd/network systemd/plugin "$1/usr/share/cvm-clevis/"
 }
 
 # install_tee ROOT: the test kernel module, and what signs for it, with the one library of the host's that Debian 13 lacks.

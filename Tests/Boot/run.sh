@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Real boots: Debian 13 with its own kernel, dracut and systemd under QEMU without KVM, encrypted images, and the programs as
 # they ship. Needs root and a Debian archive. Every case prints a line; the first failure ends it and leaves its console's log.
-# Arguments: the files of cases to run, by their names in Tests/Boot/cases without .sh; all by default.
+# Arguments: the files of cases to run, by their names in Tests/Boot/cases without .sh; all by default. What a run made stays
+# where CVM_CLEVIS_BOOT_KEEP is set.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/lib.sh
@@ -15,10 +16,11 @@ cd "$(dirname "$0")/../.."
 [ "$(id -u)" = 0 ] || die "needs root, for the guest's root and private mounts"
 scripts/setup --boot
 [ -n "${PROGRAMS:-}" ] || build_release
+export PROGRAMS
 PATH=$PROGRAMS:$PATH
 mkdir -p "$cache"
 work=$(mktemp -d "$cache/run.XXXXXX")
-trap 'stop_broker; stop_peers; rm -rf "$work"' EXIT
+trap 'stop_broker; stop_peers; if [ -z "${CVM_CLEVIS_BOOT_KEEP:-}" ]; then rm -rf "$work"; else echo "kept: $work"; fi' EXIT
 passed=0
 VM_OPTIONS=()
 export XDG_CONFIG_HOME=$work/owner

@@ -6,8 +6,9 @@
 
 cvm_clevis_config=/etc/cvm-clevis/boot.json
 
-# The network cards that confidential VMs have: QEMU and most clouds, Google, Azure (two), AWS.
-cvm_clevis_nics=(virtio_net gve hv_netvsc mana ena)
+# The network cards that confidential VMs have: QEMU and most clouds, Google, Azure (two), AWS. Set it in
+# /etc/dracut.conf.d to have others, or all.
+[[ $cvm_clevis_nics ]] || cvm_clevis_nics=(virtio_net gve hv_netvsc mana ena)
 
 # Who brings keys to systemd-cryptsetup: socket, agent or plugin. Set it in /etc/dracut.conf.d to have another.
 : "${cvm_clevis_front:=socket}"
@@ -24,7 +25,7 @@ depends() {
     local modules="dm rootfs-block" module
     dracut_module_included "systemd" && module=systemd-ask-password
     [[ ! $module ]] || ! cvm_clevis_module_exists $module || modules+=" $module"
-    cvm_clevis_has_network_pin && [[ " $omit_dracutmodules " != *" network "* ]] && modules+=" network"
+    cvm_clevis_has_network_pin && [[ " $omit_dracutmodules " != *" network "* ]] && modules+=" network cvm-clevis-nics"
     echo "$modules"
 }
 
@@ -35,7 +36,7 @@ installkernel() {
     cvm_clevis_has_pin tdx-attest && hostonly='' instmods configfs tsm tdx-guest
     cvm_clevis_has_pin sev-secret && hostonly='' instmods efi_secret
     cvm_clevis_has_pin tpm2 && hostonly='' instmods tpm_tis tpm_crb
-    cvm_clevis_has_network_pin && hostonly='' instmods "${cvm_clevis_nics[@]}"
+    cvm_clevis_has_network_pin && [[ ${cvm_clevis_nics[*]} != all ]] && hostonly='' instmods "${cvm_clevis_nics[@]}"
     return 0
 }
 
