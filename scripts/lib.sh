@@ -53,6 +53,7 @@ start_broker() {
     local directory=$1
     shift
     BROKER_LOG=$directory/serve.log
+    : >"$BROKER_LOG"
     cvm-clevis-broker serve "$directory" --listen 127.0.0.1:0 --amd-kds off --intel-pcs off "$@" >"$BROKER_LOG" 2>&1 &
     BROKER_PID=$!
     for _ in $(seq 100); do

@@ -14,6 +14,9 @@ public struct AskFile: Sendable, Equatable {
     /// Microseconds of CLOCK_MONOTONIC; 0 for no end.
     public let notAfter: UInt64
 
+    /// Bytes of the socket's path; with its zero byte it must fit into an address, which takes 108.
+    private static let maximumPath = 92
+
     /// Reads the file; members that nobody here needs are not looked at.
     public init(_ text: [UInt8]) throws(FrontError) {
         var members: [String: String] = [:]
@@ -42,8 +45,9 @@ public struct AskFile: Sendable, Equatable {
 
     private static func isSocket(_ path: String) -> Bool {
         let prefix = "\(BootPaths.asks)/"
-        let name = path.utf8.dropFirst(prefix.utf8.count)
-        return path.hasPrefix(prefix) && (1...64).contains(name.count)
+        // systemd 257 writes two slashes.
+        let name = path.utf8.dropFirst(prefix.utf8.count).drop { $0 == UInt8(ascii: "/") }
+        return path.hasPrefix(prefix) && path.utf8.count <= maximumPath && !name.isEmpty
             && name.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "/") }
     }
 
@@ -65,7 +69,6 @@ extension AskFile {
     public func send(_ answer: borrowing SecretBytes) throws(FrontError) {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        // A path of at most 92 bytes (see above) and its zero byte fit.
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: Array(socket.utf8) + [0]) }
         let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw FrontError("no socket to answer with") }

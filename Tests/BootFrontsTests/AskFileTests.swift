@@ -23,6 +23,11 @@ import Testing
         #expect(ask.notAfter == 120_000_000 && ask.isForVolume)
     }
 
+    @Test func `systemd 257 writes two slashes before the socket's name`() throws {
+        let socket = "/run/systemd/ask-password//sck.84c87c71fd3070b8"
+        #expect(try AskFile(Array("PID=5\nSocket=\(socket)\nId=cryptsetup:/dev/vda\n".utf8)).socket == socket)
+    }
+
     @Test func `one of another program is not for a volume`() throws {
         let text = "[Ask]\nPID=5\nSocket=/run/systemd/ask-password/sck.1\nId=login:root\n"
         let ask = try AskFile(Array(text.utf8))
@@ -31,7 +36,8 @@ import Testing
 
     @Test(arguments: [
         "", "[Ask]\n", "PID=5\n", "PID=5\nSocket=/tmp/sck.1\n", "PID=5\nSocket=/run/systemd/ask-password/\n",
-        "PID=5\nSocket=/run/systemd/ask-password/../x\n", "PID=1\nSocket=/run/systemd/ask-password/sck.1\n",
+        "PID=5\nSocket=/run/systemd/ask-password/../x\n", "PID=5\nSocket=/run/systemd/ask-password//\n",
+        "PID=5\nSocket=/run/systemd/ask-password\(String(repeating: "/", count: 60))sck.1\n", "PID=1\nSocket=/run/systemd/ask-password/sck.1\n",
         "PID=-5\nSocket=/run/systemd/ask-password/sck.1\n", "PID=99999999999\nSocket=/run/systemd/ask-password/sck.1\n",
         "PID=5\nSocket=/run/systemd/ask-password/sck.1\nNotAfter=soon\n",
     ]) func `one that cannot be answered is refused`(text: String) {

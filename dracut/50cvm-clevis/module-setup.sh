@@ -136,8 +136,11 @@ cvm_clevis_write_crypttab() {
         [[ $cvm_clevis_front != socket ]] || source=/run/cvm-clevis/key.socket
         # The plugin is given the very header that opens the volume.
         [[ $cvm_clevis_front != plugin ]] || options=x-initrd.attach
-        # An agent answers prompts, which there are none of in a headless boot.
-        [[ $failure != poweroff || $cvm_clevis_front == agent ]] || options+=,headless=1,tries=1
+        if [[ $failure == poweroff ]]; then
+            # An agent answers prompts, which there are none of in a headless boot: they end by themselves.
+            options+=,tries=1
+            if [[ $cvm_clevis_front == agent ]]; then options+=,timeout=180; else options+=,headless=1; fi
+        fi
         sed -i "/^${name}[[:space:]]/d" "$initdir/etc/crypttab" 2>/dev/null
         echo "$name UUID=$uuid $source $options" >>"$initdir/etc/crypttab"
     done < <(cvm_clevis_volumes)
