@@ -23,6 +23,12 @@ run() {
     "$@"
 }
 
+# Runs a command whose output matters only when it fails.
+quietly() {
+    local output
+    output=$("$@" 2>&1) || { printf '%s\n' "$output" >&2; die "failed: $*"; }
+}
+
 # Runs a command that must fail, and shows why it did.
 refused() {
     show "$@"
@@ -85,17 +91,17 @@ make_image() {
 # prepare_owner WORK [ADDRESS]: a broker that trusts the simulator, started; an owner with defaults, enrolled, for guests that
 # see this machine at ADDRESS. XDG_CONFIG_HOME is set.
 prepare_owner() {
-    (cvm-clevis-broker init "$1/broker" && cvm-tee-sim trust "$1/simulator" && cvm-tee-sim policy --output "$1/policy.json") \
-        >"$1/owner.log" 2>&1 || { cat "$1/owner.log" >&2; die "no broker could be prepared"; }
+    quietly cvm-clevis-broker init "$1/broker"
+    quietly cvm-tee-sim trust "$1/simulator"
+    quietly cvm-tee-sim policy --output "$1/policy.json"
     start_broker "$1/broker" --trust-simulator "$1/simulator" --collateral "$1/simulator/collateral" >/dev/null
     enrol_owner "$1" owner "${2:-127.0.0.1}"
 }
 
 # enrol_owner WORK NAME ADDRESS: another one, with a XDG_CONFIG_HOME of its own.
 enrol_owner() {
-    (cvm-clevis init --broker "$1/broker/public.json" --url "${BROKER_URL/127.0.0.1/$3}" --policy "$1/policy.json" &&
-        cvm-clevis-broker owner add "$1/broker" "$2" "$XDG_CONFIG_HOME/cvm-clevis/owner.pub.jwk") \
-        >"$1/owner.log" 2>&1 || { cat "$1/owner.log" >&2; die "no owner could be enrolled"; }
+    quietly cvm-clevis init --broker "$1/broker/public.json" --url "${BROKER_URL/127.0.0.1/$3}" --policy "$1/policy.json"
+    quietly cvm-clevis-broker owner add "$1/broker" "$2" "$XDG_CONFIG_HOME/cvm-clevis/owner.pub.jwk"
 }
 
 # ok NAME: counts a case that passed, in $passed.

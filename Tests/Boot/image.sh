@@ -4,13 +4,13 @@
 # make_volume FILE LUKS_UUID FS_UUID: LUKS2 around an ext4 of 16 MiB that holds a file. The file system is made first, then
 # encrypted in place by cryptsetup alone; that moves it by half of the 32 MiB that are reserved.
 make_volume() {
-    mkdir -p "$work/content"
-    echo "from the owner" >"$work/content/mark"
+    mkdir -p "$run/content"
+    echo "from the owner" >"$run/content/mark"
     rm -f "$1"
     truncate -s 48M "$1"
-    mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum_seed -m 0 -U "$3" -d "$work/content" "$1" 16M
+    mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum_seed -m 0 -U "$3" -d "$run/content" "$1" 16M
     cryptsetup reencrypt --encrypt --type luks2 --uuid "$2" --reduce-device-size 32M --cipher aes-xts-plain64 --key-size 512 \
-        --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file "$work/passphrase" --batch-mode "$1" >/dev/null 2>&1
+        --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file "$passphrase" --batch-mode "$1" >/dev/null 2>&1
 }
 
 # make_root FILE: the volume that guests have their root on.
@@ -20,8 +20,8 @@ make_root() { make_volume "$1" "$luks_uuid" "$root_uuid"; }
 # UUID of the root's. It takes no secret to make, and a genuine guest gets its key for it.
 make_host_root() {
     Tests/EndToEnd/null-cipher.py "$1" "$2"
-    mkdir -p "$work/host-content"
-    echo "from the host" >"$work/host-content/mark"
+    mkdir -p "$run/host-content"
+    echo "from the host" >"$run/host-content/mark"
     mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum_seed -m 0 -U "$root_uuid" -E offset=$((16 << 20)) \
-        -d "$work/host-content" "$2" 16M
+        -d "$run/host-content" "$2" 16M
 }

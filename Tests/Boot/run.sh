@@ -19,21 +19,25 @@ scripts/setup --boot
 export PROGRAMS
 PATH=$PROGRAMS:$PATH
 mkdir -p "$cache"
-work=$(mktemp -d "$cache/run.XXXXXX")
-trap 'stop_broker; stop_peers; if [ -z "${CVM_CLEVIS_BOOT_KEEP:-}" ]; then rm -rf "$work"; else echo "kept: $work"; fi' EXIT
+run=$(mktemp -d "$cache/run.XXXXXX")
+trap 'stop_broker; stop_peers; if [ -z "${CVM_CLEVIS_BOOT_KEEP:-}" ]; then rm -rf "$run"; else echo "kept: $run"; fi' EXIT
 passed=0
 VM_OPTIONS=()
-export XDG_CONFIG_HOME=$work/owner
-printf 'correct horse' >"$work/passphrase"
+passphrase=$run/passphrase
+printf 'correct horse' >"$passphrase"
 
 prepare_guest
 prepare_root
-make_root "$work/plain.img"
+plain=$run/plain.img
+make_root "$plain"
 if [ $# = 0 ]; then
     for cases in Tests/Boot/cases/*.sh; do set -- "$@" "$(basename "$cases" .sh)"; done
 fi
 for cases in "$@"; do
     note "boots: $cases"
+    work=$run/$cases
+    mkdir "$work"
+    export XDG_CONFIG_HOME=$work/owner
     # shellcheck source=/dev/null
     . "Tests/Boot/cases/$cases.sh"
 done

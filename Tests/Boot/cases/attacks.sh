@@ -3,9 +3,9 @@
 
 prepare_owner "$work" 10.0.2.2
 genuine=$work/genuine.img
-cp "$work/plain.img" "$genuine"
-cvm-clevis luks bind -d "$genuine" -k "$work/passphrase" -p snp-attest >/dev/null 2>&1
-cvm-clevis boot-config create -d "$genuine" --output "$work/genuine.json" 2>/dev/null
+cp "$plain" "$genuine"
+quietly cvm-clevis luks bind -d "$genuine" -k "$passphrase" -p snp-attest
+quietly cvm-clevis boot-config create -d "$genuine" --output "$work/genuine.json"
 make_initrd genuine "$work/genuine.json"
 hostile=$work/hostile.img
 
@@ -21,8 +21,8 @@ replace_token() {
 }
 # token_of PIN CONFIG: a token that a binding with that pin has, of another disk.
 token_of() {
-    cp "$work/plain.img" "$work/other.img"
-    cvm-clevis luks bind -y -d "$work/other.img" -k "$work/passphrase" -p "$1" -c "$2" >/dev/null 2>&1
+    cp "$plain" "$work/other.img"
+    quietly cvm-clevis luks bind -y -d "$work/other.img" -k "$passphrase" -p "$1" -c "$2"
     cryptsetup token export --token-id 0 "$work/other.img" >"$work/token.json"
 }
 cryptsetup token export --token-id 0 "$genuine" | jq -c 'del(."cvm-clevis".signature)' >"$work/token.json"
@@ -38,7 +38,7 @@ replace_token "$work/token.json"
 stays_closed "a token for a tang server of the host's" 'root.*tang' "$initrd" "$hostile"
 
 XDG_CONFIG_HOME=$work/second enrol_owner "$work" second 10.0.2.2
-cp "$work/plain.img" "$hostile"
-XDG_CONFIG_HOME=$work/second cvm-clevis luks bind -d "$hostile" -k "$work/passphrase" -p snp-attest >/dev/null 2>&1
+cp "$plain" "$hostile"
+XDG_CONFIG_HOME=$work/second quietly cvm-clevis luks bind -d "$hostile" -k "$passphrase" -p snp-attest
 stays_closed "the disk of another enrolled owner with the same UUID" 'root.*sign' "$initrd" "$hostile"
 stop_broker

@@ -3,9 +3,9 @@
 # network of the initrd, and an owner's policy.
 
 prepare_owner "$work" 10.0.2.2
-cp "$work/plain.img" "$work/snp.img"
-cvm-clevis luks bind -d "$work/snp.img" -k "$work/passphrase" -p snp-attest >/dev/null 2>&1
-cvm-clevis boot-config create -d "$work/snp.img" --output "$work/snp.json" 2>/dev/null
+cp "$plain" "$work/snp.img"
+quietly cvm-clevis luks bind -d "$work/snp.img" -k "$passphrase" -p snp-attest
+quietly cvm-clevis boot-config create -d "$work/snp.img" --output "$work/snp.json"
 make_initrd snp "$work/snp.json"
 opens "snp-attest opens the root of a guest with the right measurement" "$initrd" "$work/snp.img"
 stays_closed "another measurement is refused, and the machine goes off" 'snp-attest: refused: .*measurement' \
@@ -23,10 +23,10 @@ VM_MEANWHILE=come_late opens "a broker that is away at first is asked again" "$i
 BROKER_PID=$(cat "$work/late.pid")
 
 cvm-tee-sim policy --tee tdx --output "$work/tdx.json"
-cvm-clevis init --tdx-policy "$work/tdx.json" >/dev/null 2>&1
-cp "$work/plain.img" "$work/either.img"
-cvm-clevis luks bind -d "$work/either.img" -k "$work/passphrase" -p sss -c '{"t":1,"pins":{"snp-attest":{},"tdx-attest":{}}}' >/dev/null 2>&1
-cvm-clevis boot-config create -d "$work/either.img" --output "$work/either.json" 2>/dev/null
+quietly cvm-clevis init --tdx-policy "$work/tdx.json"
+cp "$plain" "$work/either.img"
+quietly cvm-clevis luks bind -d "$work/either.img" -k "$passphrase" -p sss -c '{"t":1,"pins":{"snp-attest":{},"tdx-attest":{}}}'
+quietly cvm-clevis boot-config create -d "$work/either.img" --output "$work/either.json"
 make_initrd either "$work/either.json"
 opens "one image for either TEE opens on SEV-SNP" "$initrd" "$work/either.img"
 tdx="cvm_test_tee.provider=tdx_guest cvm-clevis-test.tee=tdx"

@@ -2,9 +2,9 @@
 # The two fronts beside the socket, over the network, and what each does with the disk that opens in the clear.
 
 prepare_owner "$work" 10.0.2.2
-cp "$work/plain.img" "$work/fronts.img"
-cvm-clevis luks bind -d "$work/fronts.img" -k "$work/passphrase" -p snp-attest >/dev/null 2>&1
-cvm-clevis boot-config create -d "$work/fronts.img" --output "$work/fronts.json" 2>/dev/null
+cp "$plain" "$work/fronts.img"
+quietly cvm-clevis luks bind -d "$work/fronts.img" -k "$passphrase" -p snp-attest
+quietly cvm-clevis boot-config create -d "$work/fronts.img" --output "$work/fronts.json"
 make_host_root "$work/fronts.img" "$work/host-root.img"
 
 for front in socket plugin agent; do

@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2154
 # Dracut without systemd: our hook in its loop opens the root itself.
 
-cvm-clevis init >/dev/null 2>&1 || true
-cp "$work/plain.img" "$work/initqueue.img"
-cvm-clevis luks bind -d "$work/initqueue.img" -k "$work/passphrase" -p null >/dev/null 2>&1
-cvm-clevis boot-config create -d "$work/initqueue.img" --output "$work/initqueue.json" 2>/dev/null
+quietly cvm-clevis init
+cp "$plain" "$work/initqueue.img"
+quietly cvm-clevis luks bind -d "$work/initqueue.img" -k "$passphrase" -p null
+quietly cvm-clevis boot-config create -d "$work/initqueue.img" --output "$work/initqueue.json"
 make_initrd initqueue "$work/initqueue.json" --omit "systemd systemd-initrd dracut-systemd systemd-cryptsetup"
 opens "without systemd the root opens" "$initrd" "$work/initqueue.img"
 Tests/EndToEnd/null-cipher.py "$work/initqueue.img" "$work/null-cipher.img"

@@ -1,17 +1,17 @@
 # shellcheck shell=bash disable=SC2154
-# A share in a TPM, alone and beside one that a broker releases. The TPM that the binding is made with is the guest's.
-
+# A share in a TPM, alone and beside one that a broker releases. The binding is made with the guest's TPM, before its firmware
+# measured anything: so to a PCR that firmware leaves alone.
+prepare_owner "$work" 10.0.2.2
 start_tpm guest-tpm
 tpm=$work/guest-tpm
-cp "$work/plain.img" "$work/tpm.img"
-cvm-clevis luks bind -d "$work/tpm.img" -k "$work/passphrase" -p tpm2 -c '{"pcr_ids":"7"}' >/dev/null 2>&1
-prepare_owner "$work" 10.0.2.2
-cp "$work/plain.img" "$work/both.img"
-cvm-clevis luks bind -d "$work/both.img" -k "$work/passphrase" -p sss -c '{"t":2,"pins":{"tpm2":{},"snp-attest":{}}}' >/dev/null 2>&1
+cp "$plain" "$work/tpm.img"
+quietly cvm-clevis luks bind -d "$work/tpm.img" -k "$passphrase" -p tpm2 -c '{"pcr_ids":"14"}'
+cp "$plain" "$work/both.img"
+quietly cvm-clevis luks bind -d "$work/both.img" -k "$passphrase" -p sss -c '{"t":2,"pins":{"tpm2":{},"snp-attest":{}}}'
 stop_peers
 unset TPM2TOOLS_TCTI
 for volume in tpm both; do
-    cvm-clevis boot-config create -d "$work/$volume.img" --output "$work/$volume.json" 2>/dev/null
+    quietly cvm-clevis boot-config create -d "$work/$volume.img" --output "$work/$volume.json"
 done
 make_initrd tpm "$work/tpm.json"
 listing "$initrd" >"$work/tpm.list"

@@ -3,19 +3,19 @@
 
 prepare_owner "$work" 10.0.2.2
 root_disk=$work/root.img data_disk=$work/data.img
-cp "$work/plain.img" "$root_disk"
+cp "$plain" "$root_disk"
 make_volume "$data_disk" "$data_luks_uuid" "$data_uuid"
-cvm-clevis luks bind -d "$root_disk" -k "$work/passphrase" -p snp-attest >/dev/null 2>&1
-cvm-clevis luks bind -d "$data_disk" -k "$work/passphrase" --name data -p null >/dev/null 2>&1
-cvm-clevis boot-config create -d "$root_disk" --output "$work/volumes.json" 2>/dev/null
-cvm-clevis boot-config create -d "$data_disk" --name data --keep --output "$work/volumes.json" 2>/dev/null
+quietly cvm-clevis luks bind -d "$root_disk" -k "$passphrase" -p snp-attest
+quietly cvm-clevis luks bind -d "$data_disk" -k "$passphrase" --name data -p null
+quietly cvm-clevis boot-config create -d "$root_disk" --output "$work/volumes.json"
+quietly cvm-clevis boot-config create -d "$data_disk" --name data --keep --output "$work/volumes.json"
 make_initrd volumes "$work/volumes.json"
 VM_OPTIONS=(-drive "file=$data_disk,if=virtio,format=raw,cache=unsafe,snapshot=on")
 opens "the root, beside a data volume" "$initrd" "$root_disk"
 expect "which is open, too" grep -aq '^cvm-clevis-test: data: .* crypt aes-xts-plain64 ' "$console"
 VM_OPTIONS=()
 
-cvm-clevis boot-config create -d "$root_disk" --on-failure prompt --output "$work/prompt.json" 2>/dev/null
+quietly cvm-clevis boot-config create -d "$root_disk" --on-failure prompt --output "$work/prompt.json"
 make_initrd prompt "$work/prompt.json"
 wrong="cvm-clevis-test.measurement=$(printf '%096d' 7)"
 VM_MEANWHILE=type_passphrase opens "where boot.json allows a prompt, a passphrase opens what the broker refused" \
