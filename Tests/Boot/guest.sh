@@ -12,7 +12,7 @@ guest_packages=(
 
 # Sets guest to the folder, and kernel to its kernel's release. Makes it if no run made it before: two minutes.
 prepare_guest() {
-    guest=$cache/$(cat Tests/Boot/guest.sh Tests/Boot/lib.sh | sha256sum | head -c 16)
+    guest=$cache/$({ declare -p guest_suite guest_packages; declare -f in_root make_guest; } | sha256sum | head -c 16)
     [ -d "$guest" ] || make_guest
     kernel=$(basename "$guest"/lib/modules/*)
 }

@@ -34,10 +34,15 @@ install_tee() {
 
 # make_initrd NAME BOOT_JSON [options of dracut]: sets initrd to the file, $work/NAME.initrd.
 make_initrd() {
-    initrd=$work/$1.initrd
     cp "$2" "$root/etc/cvm-clevis/boot.json"
-    in_root "$root" dracut --force --no-hostonly --no-hostonly-cmdline --kver "$kernel" --omit "$left_out" \
-        --drivers "virtio_blk virtio_pci ext4 dm_mod" --add "cvm-clevis cvm-clevis-test" "${@:3}" "/boot/$1.img" >"$work/$1.dracut" 2>&1 || {
+    run_dracut "$1" --omit "$left_out" --add "cvm-clevis cvm-clevis-test" "${@:3}"
+}
+
+# run_dracut NAME [options]: with what every initrd here has.
+run_dracut() {
+    initrd=$work/$1.initrd
+    in_root "$root" dracut --force --no-hostonly --no-hostonly-cmdline --kver "$kernel" \
+        --drivers "virtio_blk virtio_pci ext4 dm_mod" "${@:2}" "/boot/$1.img" >"$work/$1.dracut" 2>&1 || {
         tail -20 "$work/$1.dracut" >&2
         die "dracut failed"
     }

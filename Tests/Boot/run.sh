@@ -13,23 +13,9 @@ cd "$(dirname "$0")/../.."
 . Tests/Boot/initrd.sh
 . Tests/Boot/vm.sh
 
-[ "$(id -u)" = 0 ] || die "needs root, for the guest's root and private mounts"
-scripts/setup --boot
-[ -n "${PROGRAMS:-}" ] || build_release
-export PROGRAMS
-PATH=$PROGRAMS:$PATH
-mkdir -p "$cache"
-run=$(mktemp -d "$cache/run.XXXXXX")
-trap 'stop_broker; stop_peers; if [ -z "${CVM_CLEVIS_BOOT_KEEP:-}" ]; then rm -rf "$run"; else echo "kept: $run"; fi' EXIT
+prepare_boots
 passed=0
 VM_OPTIONS=()
-passphrase=$run/passphrase
-printf 'correct horse' >"$passphrase"
-
-prepare_guest
-prepare_root
-plain=$run/plain.img
-make_root "$plain"
 if [ $# = 0 ]; then
     for cases in Tests/Boot/cases/*.sh; do set -- "$@" "$(basename "$cases" .sh)"; done
 fi
