@@ -57,7 +57,9 @@ struct CVMClevis: ParsableCommand {
             rest = rest.dropFirst()
         }
         guard command.configuration.subcommands.isEmpty else { return nil }
-        return try? command.parseAsRoot(Array(rest))
+        // Asked for help it makes another command of it, which knows no names but its own.
+        guard let made = try? command.parseAsRoot(Array(rest)), type(of: made) == command else { return nil }
+        return made
     }
 
     /// Ends without what libraries do when a program exits: nothing is buffered, the kernel takes all memory back anyway, and

@@ -44,8 +44,8 @@ contents() {
 
 # bind_tools NAME PIN CONFIGURATION [options of boot-config create]: a volume, and an image of initramfs-tools for it.
 bind_tools() {
-    cp "$work/plain.img" "$work/$1.img"
-    cvm-clevis luks bind -y -d "$work/$1.img" -k "$work/passphrase" -p "$2" -c "$3" >"$work/$1.bind" 2>&1 || {
+    cp "$plain" "$work/$1.img"
+    cvm-clevis luks bind -y -d "$work/$1.img" -k "$passphrase" -p "$2" -c "$3" >"$work/$1.bind" 2>&1 || {
         cat "$work/$1.bind" >&2
         die "$1: not bound"
     }
@@ -58,7 +58,7 @@ bind_tools() {
 
 # pcr_of_volume IMAGE: what PCR 15 is once the volume is measured, in upper-case hexadecimal.
 pcr_of_volume() {
-    cryptsetup luksDump --dump-volume-key --volume-key-file "$work/volume-key" --batch-mode --key-file "$work/passphrase" "$1" \
+    cryptsetup luksDump --dump-volume-key --volume-key-file "$work/volume-key" --batch-mode --key-file "$passphrase" "$1" \
         >/dev/null
     python3 -c 'import hashlib, hmac, sys
 key = open(sys.argv[1], "rb").read()
