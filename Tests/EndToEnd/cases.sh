@@ -68,6 +68,8 @@ reject "a token that does not fit changes nothing" 'no room' cvm-clevis luks bin
     -p sss -c '{"t":2,"pins":{"snp-attest":[{},{}]}}'
 disk=$disk_before
 
+expect "help calls a command by its whole name" sh -c "cvm-clevis luks bind --help | grep -q '^USAGE: cvm-clevis luks bind '"
+
 note "bad input to bind changes nothing"
 printf 'wrong' >"$work/wrong"
 reject "a wrong passphrase" 'passphrase' cvm-clevis luks bind -d "$disk" -k "$work/wrong" -p snp-attest
