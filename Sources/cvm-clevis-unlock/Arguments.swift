@@ -24,7 +24,8 @@ struct Arguments {
           --timeout SECONDS    give up after that long (default 60; serve: 120)
           --help, --version
 
-        Exit status: 0 done, 1 a volume stayed closed, 2 wrong usage; key: also 3 try again later, 4 needs a PIN.
+        Exit status: 0 done, 1 a volume stayed closed, 2 wrong usage, 3 the same, but another attempt may open it (without a verb,
+        and key); key: also 4 needs a PIN.
 
         Example: cvm-clevis-unlock --device root=disk.img --test
 

@@ -62,10 +62,7 @@ struct FailureAction {
     private func say(_ line: String) {
         Console.say(line)
         guard hasJournal else { return }
-        let console = unsafe open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
-        guard console >= 0 else { return }
-        try? FileIO.write(console, "cvm-clevis-unlock: \(line)\r\n")
-        close(console)
+        Console.sayOnScreen(line)
     }
 
     private func powerOff() {

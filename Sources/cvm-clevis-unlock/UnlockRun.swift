@@ -11,8 +11,8 @@ struct UnlockRun {
     let configuration: BootConfig
     let action: FailureAction
 
-    /// Opens the volumes and says a line for each. True when all are open.
-    func run() -> Bool {
+    /// Opens the volumes and says a line for each. The exit status: 3 where another attempt may open those that are closed.
+    func run() -> Int32 {
         let requests = configuration.volumes.map(request)
         let unlocker = Unlocker(
             registry: PinSet.standard, deadline: .after(seconds: arguments.timeout), measure: measurement)
@@ -26,7 +26,8 @@ struct UnlockRun {
             }
         }
         for (volume, error) in failures { action.closed(volume, because: error) }
-        return failures.isEmpty
+        if failures.isEmpty { return 0 }
+        return failures.allSatisfy { $0.1.code == .unavailable } ? 3 : 1
     }
 
     /// Only while a machine boots: later it is what it is.

@@ -19,7 +19,7 @@ extension Arguments {
         }
         switch verb {
         case .open:
-            return UnlockRun(arguments: self, configuration: configuration, action: action).run() ? 0 : 1
+            return UnlockRun(arguments: self, configuration: configuration, action: action).run()
         case .headers:
             return HeaderRun(self, configuration, action).run() ? 0 : 1
         case .serve:

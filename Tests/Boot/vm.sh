@@ -23,7 +23,7 @@ boot() {
     fi
     timeout "$boot_limit" qemu-system-x86_64 -machine q35,accel=tcg -cpu max -smp 2 -m 1024 -nographic -no-reboot \
         -kernel "$guest/boot/vmlinuz-$kernel" -initrd "$initrd" \
-        -append "console=ttyS0 root=/dev/mapper/root ro panic=-1 loglevel=4 systemd.show_status=0 \
+        -append "console=ttyS0,115200 root=/dev/mapper/root ro panic=-1 loglevel=4 systemd.show_status=0 \
             systemd.journald.forward_to_console=1 rd.auto=0 $*" \
         -netdev user,id=net -device virtio-net-pci,netdev=net \
         -drive "file=$disk,if=virtio,format=raw,cache=unsafe,snapshot=on" \

@@ -19,6 +19,9 @@ disk=/dev/null
 # answer nothing, and leave the disk as it was.
 reject() { fails 1 "$@"; }
 
+# unavailable NAME PATTERN COMMAND…: the same with status 3: another attempt may succeed.
+unavailable() { fails 3 "$@"; }
+
 # misuse NAME PATTERN COMMAND…: the same with status 2.
 misuse() { fails 2 "$@"; }
 

@@ -189,6 +189,8 @@ cvm_clevis_write_cmdline() {
 cvm_clevis_install_hook() {
     cvm_clevis_volumes | cut -d ' ' -f 2 >"$initdir/etc/cvm-clevis/uuids"
     inst_multiple mount mkdir poweroff
+    # Without systemd nobody else makes it, and our program acts in initrds only.
+    [[ -e $initdir/etc/initrd-release ]] || ln -s ../usr/lib/initrd-release "$initdir/etc/initrd-release"
     inst_hook initqueue/settled 50 "$moddir/cvm-clevis-open.sh"
     dracut_need_initqueue
 }
