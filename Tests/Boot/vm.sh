@@ -5,7 +5,7 @@
 boot_limit=${CVM_CLEVIS_BOOT_LIMIT:-300}
 
 # boot NAME INITRD DISK [-- words of the kernel's command line]: returns when the machine is off. Its console stays in
-# $work/NAME.console. The disk is left as it is. VM_TPM: a folder with the state of a TPM; VM_OPTIONS: more of QEMU's;
+# $work/NAME.console. The disk is left as it is, unless VM_KEEP is set. VM_TPM: a folder with the state of a TPM; VM_OPTIONS: more of QEMU's;
 # VM_MEANWHILE: a command that runs beside it, with the console's file as its argument, and types what it prints.
 boot() {
     local name=$1 initrd=$2 disk=$3 options=("${VM_OPTIONS[@]}") keyboard=/dev/null beside="" status=0
@@ -26,7 +26,7 @@ boot() {
         -append "console=ttyS0,115200 root=/dev/mapper/root ro panic=-1 loglevel=4 systemd.show_status=0 \
             systemd.journald.forward_to_console=1 rd.auto=0 $*" \
         -netdev user,id=net -device virtio-net-pci,netdev=net \
-        -drive "file=$disk,if=virtio,format=raw,cache=unsafe,snapshot=on" \
+        -drive "file=$disk,if=virtio,format=raw,cache=unsafe,snapshot=$([ -n "${VM_KEEP:-}" ] && echo off || echo on)" \
         "${options[@]}" <"$keyboard" >"$console" 2>&1 || status=$?
     if [ -n "$beside" ]; then kill "$beside" 2>/dev/null || true; fi
     if [ -n "${VM_TPM:-}" ]; then detach_tpm; fi

@@ -143,7 +143,7 @@ struct TDXTests {
     @Test func `who wants the other TEE is told which one this is, without a trace`() async {
         await #expect(processExitsWith: .success) {
             try SimulatedPlatform(.tdx(TDXSettings())).enter()
-            let error = #expect(throws: PinError(.unavailable)) { try PlatformReporter(.sevGuest).requirePlatform() }
+            let error = #expect(throws: PinError(.refused)) { try PlatformReporter(.sevGuest).requirePlatform() }
             #expect(error?.detail == "this machine is not an AMD SEV-SNP guest: its reports come from tdx_guest")
             #expect(throws: Never.self) { try PlatformReporter(.tdxGuest).requirePlatform() }
             #expect(Kernel.names(in: "/sys/kernel/config/tsm/report").isEmpty)

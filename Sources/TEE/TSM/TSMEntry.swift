@@ -46,13 +46,14 @@ package struct TSMEntry {
         return TSMReport(provider: provider, report: report, certificates: certificates)
     }
 
-    /// The driver that answers: see ``TSMDriver``. Throws `.unavailable` where that is another than `driver`.
+    /// The driver that answers: see ``TSMDriver``. Throws `.refused` where that is another than `driver`: no
+    /// attempt will find another machine.
     @discardableResult
     func provider(as driver: TSMDriver?) throws(Failure) -> String {
         let provider = try text("provider")
         guard let driver, provider != driver.rawValue else { return provider }
         let detail = "this machine is not an \(driver.guest): its reports come from \(provider)"
-        throw .other(PinError(.unavailable, step: Self.step, detail: detail))
+        throw .other(PinError(.refused, step: Self.step, detail: detail))
     }
 
     /// How many writes that were.

@@ -24,4 +24,11 @@ install() {
     printf 'tsm\ncvm_test_tee\n' >"$initdir/etc/modules-load.d/cvm-clevis-test.conf"
     inst_simple "$moddir/cvm-clevis-test-tee.service" "$systemdsystemunitdir/cvm-clevis-test-tee.service"
     $SYSTEMCTL -q --root "$initdir" add-wants sysinit.target cvm-clevis-test-tee.service
+    # An owner who binds inside the guest, by what no other machine has.
+    [[ -d /etc/cvm-clevis-test-owner ]] || return 0
+    inst_multiple cvm-clevis cryptsetup
+    find /etc/cvm-clevis-test-owner -type f | while read -r file; do inst_simple "$file"; done
+    inst_script "$moddir/bind.sh" /usr/bin/cvm-clevis-test-bind
+    inst_simple "$moddir/cvm-clevis-test-bind.service" "$systemdsystemunitdir/cvm-clevis-test-bind.service"
+    $SYSTEMCTL -q --root "$initdir" add-wants sysinit.target cvm-clevis-test-bind.service
 }
