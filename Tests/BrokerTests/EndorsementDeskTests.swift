@@ -43,7 +43,7 @@ import Testing
         let all = reports
         let outcomes = await withTaskGroup(of: EndorsementDesk.Outcome.self) { group in
             for guest in 0..<10_000 {
-                group.addTask { await desk.obtain(for: all[guest % 500], patience: .seconds(60)) }
+                group.addTask { await desk.obtain(for: all[guest % 500], patience: .seconds(120)) }
             }
             return await group.reduce(into: []) { $0.append($1) }
         }
@@ -58,16 +58,16 @@ import Testing
         let chip = try SimulatedSNP.numbered(1)
         try vendor.add(chip)
         let first = try desk()
-        #expect(await first.obtain(for: try chip.anyReport(), patience: .seconds(10)) == .present)
+        #expect(await first.obtain(for: try chip.anyReport(), patience: .seconds(120)) == .present)
         let second = try desk()
-        #expect(await second.obtain(for: try chip.anyReport(), patience: .seconds(10)) == .present)
+        #expect(await second.obtain(for: try chip.anyReport(), patience: .seconds(120)) == .present)
         #expect(second.certificate(for: try chip.anyReport()) == chip.endorsementDER)
         #expect(try vendor.asked().count == 1)
     }
 
     @Test func `the address names chip and patch levels as AMD documents it`() async throws {
         let chip = try SimulatedSNP.numbered(1)
-        _ = try await desk().obtain(for: chip.anyReport(), patience: .seconds(10))
+        _ = try await desk().obtain(for: chip.anyReport(), patience: .seconds(120))
         let tcb = try chip.anyReport().reportedTCB.bytes
         let level = { (byte: UInt8) in byte < 10 ? "0\(byte)" : "\(byte)" }
         #expect(
@@ -81,18 +81,18 @@ import Testing
         let chip = try SimulatedSNP.numbered(1)
         let report = try chip.anyReport()
         let now = systemSeconds()
-        for _ in 0..<3 { #expect(try await desk(at: now).obtain(for: report, patience: .seconds(10)) == .absent) }
+        for _ in 0..<3 { #expect(try await desk(at: now).obtain(for: report, patience: .seconds(120)) == .absent) }
         #expect(try vendor.asked().count == 1)
         try vendor.add(chip)
-        #expect(try await desk(at: now + 86_399).obtain(for: report, patience: .seconds(10)) == .absent)
-        #expect(try await desk(at: now + 86_401).obtain(for: report, patience: .seconds(10)) == .present)
+        #expect(try await desk(at: now + 86_399).obtain(for: report, patience: .seconds(120)) == .absent)
+        #expect(try await desk(at: now + 86_401).obtain(for: report, patience: .seconds(120)) == .present)
         #expect(try vendor.asked().count == 2)
     }
 
     @Test func `a report that does not say its product is looked for among Milans, then Genoas`() async throws {
         let chip = try SimulatedSNP.numbered(1, version: 2)
         try vendor.add(chip)
-        #expect(try await desk().obtain(for: chip.anyReport(), patience: .seconds(10)) == .present)
+        #expect(try await desk().obtain(for: chip.anyReport(), patience: .seconds(120)) == .present)
         #expect(try vendor.asked().map { $0.contains("/Milan/") } == [true, false])
     }
 
@@ -112,7 +112,7 @@ import Testing
         // All at a time would have been 20; four connections may each have been on their way.
         #expect(try (1...8).contains(vendor.asked().count))
         try vendor.set("busy", false)
-        for report in reports { #expect(await desk.obtain(for: report, patience: .seconds(30)) == .present) }
+        for report in reports { #expect(await desk.obtain(for: report, patience: .seconds(120)) == .present) }
     }
 
     @Test func `what is not genuine is neither believed nor kept`() async throws {
@@ -121,21 +121,21 @@ import Testing
         try vendor.set("lying", true)
         let outcome = try await desk().obtain(for: report, patience: .milliseconds(500))
         guard case .unknown = outcome else { throw Missing(what: "no answer, not \(outcome)") }
-        try vendor.set("lying", false)
         // Another chip's, which is genuine but not this one's.
         try vendor.add(SimulatedSNP.numbered(2), as: chip.settings.chip)
+        try vendor.set("lying", false)
         let second = try desk()
         let wrong = await second.obtain(for: report, patience: .milliseconds(500))
         guard case .unknown = wrong else { throw Missing(what: "no answer, not \(wrong)") }
         #expect(second.certificate(for: report) == nil)
         try vendor.add(chip)
-        #expect(try await desk().obtain(for: report, patience: .seconds(10)) == .present)
+        #expect(try await desk().obtain(for: report, patience: .seconds(120)) == .present)
     }
 
     @Test func `reports under a VLEK or without a chip's id lead to no question`() async throws {
         var settings = SNPSettings()
         settings.signingKey = .vlek
-        #expect(try await desk().obtain(for: SimulatedSNP(settings).anyReport(), patience: .seconds(10)) == .absent)
+        #expect(try await desk().obtain(for: SimulatedSNP(settings).anyReport(), patience: .seconds(120)) == .absent)
         #expect(try vendor.asked().isEmpty)
     }
 

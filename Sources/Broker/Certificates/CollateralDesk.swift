@@ -10,8 +10,6 @@ internal import TEE
 ///
 /// Looks in the store first, asks each vendor once a day, verifies what comes, and keeps what was good until it is over.
 package final class CollateralDesk: Sendable {
-    /// How long a request waits for collateral. Guests ask again, and find what came meanwhile.
-    private static let patience: Duration = .seconds(8)
     /// Seconds after which a vendor is asked again for what is still in force.
     private static let freshness: Int64 = 86_400
     /// Seconds until the next question where a vendor did not answer, and for which "there is none" is believed.
@@ -40,14 +38,16 @@ package final class CollateralDesk: Sendable {
     private let intel: IntelCollateralService?
     private let metrics: Metrics
     private let clock: @Sendable () -> Int64
+    private let patience: Duration
     private let threads = NIOThreadPool(numberOfThreads: 2)
     private let flights = SingleFlight<TDXPlatform, Finding>(capacity: 64)
     private let backOff = BackOff()
     private let state = Mutex(State())
 
+    /// - Parameter patience: how long a request waits for collateral. Guests ask again, and find what came meanwhile.
     package init(
         snp: SNPVerifier, tdx: TDXVerifier, store: Store, amd: AMDKeyService?, intel: IntelCollateralService?,
-        metrics: Metrics, clock: @escaping @Sendable () -> Int64 = systemSeconds
+        metrics: Metrics, clock: @escaping @Sendable () -> Int64 = systemSeconds, patience: Duration = .seconds(8)
     ) {
         self.snp = snp
         self.tdx = tdx
@@ -56,6 +56,7 @@ package final class CollateralDesk: Sendable {
         self.intel = intel
         self.metrics = metrics
         self.clock = clock
+        self.patience = patience
         threads.start()
     }
 
@@ -72,14 +73,14 @@ package final class CollateralDesk: Sendable {
             return
         }
         guard state.withLock({ $0.absent[platform] ?? 0 }) <= clock() else { return }
-        let finding = await flights.outcome(of: platform, patience: Self.patience) {
+        let finding = await flights.outcome(of: platform, patience: patience) {
             // It throws when the pool is shut down.
             (try? await self.threads.runIfActive { self.find(platform) }) ?? .busy("the broker stops")
         }
         switch finding {
         case .found, .absent: return
         case .busy(let reason): throw Rejection(.unavailable, "the collateral of this platform cannot be had now: \(reason)")
-        case nil: throw Rejection(.unavailable, "Intel's service did not answer within \(Self.patience)")
+        case nil: throw Rejection(.unavailable, "Intel's service did not answer within \(patience)")
         }
     }
 
