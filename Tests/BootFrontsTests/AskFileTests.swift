@@ -37,7 +37,8 @@ import Testing
     @Test(arguments: [
         "", "[Ask]\n", "PID=5\n", "PID=5\nSocket=/tmp/sck.1\n", "PID=5\nSocket=/run/systemd/ask-password/\n",
         "PID=5\nSocket=/run/systemd/ask-password/../x\n", "PID=5\nSocket=/run/systemd/ask-password//\n",
-        "PID=5\nSocket=/run/systemd/ask-password\(String(repeating: "/", count: 80))sck.1\n", "PID=1\nSocket=/run/systemd/ask-password/sck.1\n",
+        "PID=5\nSocket=/run/systemd/ask-password\(String(repeating: "/", count: 80))sck.1\n",
+        "PID=1\nSocket=/run/systemd/ask-password/sck.1\n",
         "PID=-5\nSocket=/run/systemd/ask-password/sck.1\n", "PID=99999999999\nSocket=/run/systemd/ask-password/sck.1\n",
         "PID=5\nSocket=/run/systemd/ask-password/sck.1\nNotAfter=soon\n",
     ]) func `one that cannot be answered is refused`(text: String) {

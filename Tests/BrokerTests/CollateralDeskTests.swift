@@ -46,7 +46,8 @@ import Testing
         let moment = moment
         let desk = CollateralDesk(
             snp: snp, tdx: tdx, store: store, amd: try AMDKeyService(vendor.url),
-            intel: try IntelCollateralService(vendor.url), metrics: Metrics(), clock: { moment.now }, patience: .seconds(120))
+            intel: try IntelCollateralService(vendor.url), metrics: Metrics(), clock: { moment.now }, patience: .seconds(120)
+        )
         desk.load()
         return Broker(snp: snp, tdx: tdx, desk: desk)
     }
