@@ -10,7 +10,7 @@ make_initrd snp "$work/snp.json"
 opens "snp-attest opens the root of a guest with the right measurement" "$initrd" "$work/snp.img"
 stays_closed "another measurement is refused, and the machine goes off" 'snp-attest: refused: .*measurement' \
     "$initrd" "$work/snp.img" -- "cvm-clevis-test.measurement=$(printf '%096d' 7)"
-opens "without configfs-tsm the ioctls of /dev/sev-guest do" "$initrd" "$work/snp.img" -- systemd.mask=sys-kernel-config.mount
+opens "without configfs-tsm the ioctls of the SEV driver do" "$initrd" "$work/snp.img" -- systemd.mask=sys-kernel-config.mount
 
 # The broker is away, and comes when the guest has noticed.
 come_late() {
