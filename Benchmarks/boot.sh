@@ -31,6 +31,8 @@ quietly cvm-clevis boot-config create -d "$disk" --pin tpm2 --pin tang --pin snp
 
 # Without ours and without clevis, as little as opens a volume by passphrase.
 bare=${left_out/ clevis clevis-pin-null clevis-pin-sss clevis-pin-tang clevis-pin-tpm2/}
+# Dracut's own module for systemd-cryptsetup stays away without these.
+bare=${bare/ fido2 pkcs11 / }
 clevis="clevis clevis-pin-null clevis-pin-sss clevis-pin-tang clevis-pin-tpm2"
 common="systemd-cryptsetup dm rootfs-block systemd-ask-password cvm-clevis-test"
 rm -f "$root/etc/cvm-clevis/boot.json"
