@@ -43,8 +43,9 @@ public struct BrokerConfiguration: Sendable {
         }
         var check = try EvidenceCheck(
             simulatorTrust: simulatorTrust, collateral: collateral, revocationLists: revocationLists)
-        let keys = try directory.loadKeys()
         let store = try Store(in: directory)
+        let now = systemSeconds()
+        let keys = try KeyRing(directory, store, at: now)
         if let service { check = check.searching(store, service, metrics: metrics) }
         if service != nil || collateralService != nil {
             check = check.renewing(store, amd: service, intel: collateralService, metrics: metrics)
@@ -52,6 +53,6 @@ public struct BrokerConfiguration: Sendable {
         }
         return Unsealer(
             keys: keys, evidence: check, floors: floors, store: store,
-            audit: try AuditChain(key: keys.audit, store: store, at: systemSeconds()))
+            audit: try AuditChain(key: keys.keys(at: now).audit, store: store, at: now))
     }
 }

@@ -6,8 +6,8 @@ struct BackUp: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Write the store to one file, as it is at one moment.",
         discussion: """
-            A broker may serve meanwhile. FILE must not exist. The keys are not in it, and resources in it are sealed with
-            resource.key: keep the other files of DIR elsewhere.
+            A broker may serve meanwhile. FILE must not exist. Keys and resources in it are sealed with resource.key: keep that one
+            elsewhere, and audit.pem and the TLS key with it.
 
             Example:
               cvm-clevis-broker backup /srv/broker /backup/broker-2026-11-24
@@ -18,7 +18,7 @@ struct BackUp: ParsableCommand {
 
     func run() throws {
         let rows = try Store(in: target.directory).backUp(to: file, at: systemSeconds())
-        print("wrote \(rows) rows; resources in them open with \(target.dir)/resource.key only")
+        print("wrote \(rows) rows; keys and resources in them open with \(target.dir)/resource.key only")
     }
 }
 
@@ -30,8 +30,8 @@ struct Restore: ParsableCommand {
             broker that it is of in DIR, that broker goes on. Heads that were kept (audit verify --head) tell what is lost since.
 
             Example:
-              cvm-clevis-broker init /srv/new
-              cp -p /safe/*.key /safe/*.pem /safe/*.jwk /safe/public.json /srv/new/
+              cvm-clevis-broker init /srv/new --resource-key /safe/resource.key
+              cp -p /safe/*.pem /safe/public.json /srv/new/
               cvm-clevis-broker restore /srv/new /backup/broker-2026-11-24
             """)
 

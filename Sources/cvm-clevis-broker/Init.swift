@@ -13,6 +13,7 @@ struct Init: ParsableCommand {
             Example:
               cvm-clevis-broker init /srv/broker --url https://broker.example:8443
               cvm-clevis-broker init /srv/broker --store postgres://broker@db.example/broker
+              cvm-clevis-broker init /srv/second --store postgres://broker@db.example/broker --resource-key /safe/resource.key
             """)
 
     @OptionGroup var target: DirectoryArgument
@@ -23,6 +24,12 @@ struct Init: ParsableCommand {
     @Flag(help: "Make no TLS identity: the certificate will come from an authority that guests trust (serve --tls-cert).")
     var publicCA = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Make a replica of the broker whose keys the store has: its resource.key, which opens them. Before restore: that of the backup.",
+            valueName: "file"))
+    var resourceKey: String?
+
     func run() throws {
         let url: BrokerURL
         do throws(JSONError) {
@@ -31,7 +38,8 @@ struct Init: ParsableCommand {
             throw BrokerError("the URL \(self.url) \(error.problem)")
         }
         let description = try BrokerDirectory.create(
-            at: target.dir, store: target.store, url: url, selfSigned: !publicCA, now: systemSeconds())
+            at: target.dir, store: target.store, resourceKey: resourceKey, url: url, selfSigned: !publicCA,
+            now: systemSeconds())
         print(
             """
             made a broker in \(target.dir)

@@ -25,8 +25,7 @@ struct Program: AsyncParsableCommand {
         version: programVersion,
         subcommands: [
             Init.self, OwnerCommand.self, RefValues.self, ResourceCommand.self, Revoke.self, Audit.self, BackUp.self,
-            Restore.self, Rekey.self, Serve.self,
-            Check.self,
+            Restore.self, Rotate.self, Keys.self, Rekey.self, Serve.self, Check.self,
         ])
 
     static func main() async {

@@ -41,7 +41,7 @@ import Testing
 
     /// The new broker's keys are those of the old one.
     private func hand(_ old: BrokerDirectory, to new: BrokerDirectory) throws {
-        for name in ["resource.key", "envelope.jwk", "audit.pem"] {
+        for name in ["resource.key", "audit.pem"] {
             try FileManager.default.removeItem(atPath: "\(new.path)/\(name)")
             try FileManager.default.copyItem(atPath: "\(old.path)/\(name)", toPath: "\(new.path)/\(name)")
         }

@@ -23,14 +23,14 @@ import Testing
         let description = try create()
         let directory = BrokerDirectory(path)
         #expect(try directory.publicDescription() == description)
-        #expect(try directory.loadKeys().envelope.publicKey == description.broker)
+        #expect(try directory.loadKeys().envelopes.current.publicKey == description.broker)
         #expect(description.url == url)
         #expect(try directory.pins(certificate: path + "/tls-cert.pem"))
     }
 
     @Test func `secrets are for their owner only`() throws {
         _ = try create()
-        for name in ["envelope.jwk", "nonce.key", "tls-key.pem", "broker.sqlite"] {
+        for name in ["resource.key", "audit.pem", "tls-key.pem", "broker.sqlite"] {
             #expect(try scratch.mode(of: "broker/\(name)") == 0o600, "\(name)")
         }
         #expect(try scratch.mode(of: "broker") == 0o700)
@@ -39,7 +39,7 @@ import Testing
 
     @Test func `a key file that others may read is refused, with what to do`() throws {
         _ = try create()
-        try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: path + "/nonce.key")
+        try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: path + "/resource.key")
         let error = #expect(throws: BrokerError.self) { _ = try BrokerDirectory(path).loadKeys() }
         #expect(error?.hint?.hasPrefix("chmod 600 ") == true)
     }

@@ -162,7 +162,7 @@ import Testing
         let guest = KBSGuest(stage: stage)
         let (nonce, cookie) = try guest.begin()
         let desk = stage.unsealer.resources
-        let attestation = try desk.read(guest.message(nonce, withoutCertificates: true), cookie: cookie)
+        let attestation = try desk.read(guest.message(nonce, withoutCertificates: true), cookie: cookie, at: stage.now)
         try await desk.prepare(attestation, at: stage.now)
         let attested = try desk.attest(attestation, from: stage.remote, at: stage.now)
         try stage.store()
@@ -173,7 +173,7 @@ import Testing
         settings.chip = [UInt8](repeating: 9, count: 64)
         let other = KBSGuest(stage: stage, tee: .snp(settings))
         let late = try other.begin(at: stage.now - 3600)
-        let refused = try desk.read(other.message(late.nonce, withoutCertificates: true), cookie: late.cookie)
+        let refused = try desk.read(other.message(late.nonce, withoutCertificates: true), cookie: late.cookie, at: stage.now)
         try await desk.prepare(refused, at: stage.now)
         #expect(try vendor.asked().count == 1)
     }

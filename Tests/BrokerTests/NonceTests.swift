@@ -9,7 +9,7 @@ import Testing
 
     init() throws {
         key = try SecretBytesBox()
-        desk = NonceDesk(try key.sealer())
+        desk = try key.desk()
     }
 
     @Test func `a nonce is 32 bytes, and no two are the same`() throws {
@@ -66,8 +66,8 @@ import Testing
 
     @Test func `a replica with the same key takes the nonce, one with another key does not`() throws {
         let nonce = try desk.issue(at: 1000)
-        try NonceDesk(try key.sealer()).redeem(nonce, at: 1001)
-        let stranger = NonceDesk(try SecretBytesBox().sealer())
+        try key.desk().redeem(nonce, at: 1001)
+        let stranger = try SecretBytesBox().desk()
         #expect(throws: NonceDesk.Rejection.self) { try stranger.redeem(nonce, at: 1001) }
     }
 
@@ -91,5 +91,16 @@ struct SecretBytesBox: Sendable {
 
     func sealer() throws -> NonceSealer {
         try NonceSealer(key: SecretBytes(copyingPublic: bytes)).orThrow("a key of 32 bytes")
+    }
+
+    /// A desk of a broker whose other keys do not matter.
+    func desk() throws -> NonceDesk {
+        let sealer = try Sealer(key: .random(count: 32))
+        return NonceDesk(
+            KeyRing(
+                fixed: BrokerKeys(
+                    envelopes: KeyGenerations(current: try .generate()), nonces: KeyGenerations(current: try self.sealer()),
+                    sessions: KeyGenerations(current: sealer), tokens: KeyGenerations(current: try .generate()),
+                    resources: sealer, audit: try .generate())))
     }
 }

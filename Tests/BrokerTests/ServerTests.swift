@@ -265,13 +265,60 @@ import Testing
         #expect(verified.status == 0 && verified.output.split(separator: "\n").count == 2, "\(verified.output)")
     }
 
+    @Test func `every key changes while a broker serves, and sessions under way go on at any replica`() throws {
+        try SimulatedGuest.writeTrust(to: scratch.path + "/trust")
+        try store("a key of somebody's", at: "default/disk/root")
+        var directories = [directory]
+        if StoreKind.current == .postgres {
+            let second = scratch.path + "/second"
+            try FileManager.default.copyItem(atPath: directory, toPath: second)
+            try FileManager.default.removeItem(atPath: second + "/audit.pem")
+            directories.append(second)
+        }
+        let options = ["--trust-simulator", scratch.path + "/trust"]
+        let brokers = try directories.map { try ServingBroker(directory: $0, options) }
+        let stage = try Stage()
+        func begin(_ name: String) throws -> (jar: [String], nonce: String) {
+            let jar = ["-b", "\(scratch.path)/\(name)", "-c", "\(scratch.path)/\(name)"]
+            let auth = try curl(
+                brokers[0].url + "/kbs/v0/auth", jar, body: #"{"version":"0.4.0","tee":"snp","extra-params":""}"#)
+            return (jar, try Challenge(body: Array(auth.body.utf8)).nonce)
+        }
+        func finish(_ session: (jar: [String], nonce: String)) throws {
+            let message = String(decoding: try KBSGuest(stage: stage).message(session.nonce), as: UTF8.self)
+            let attest = try curl(brokers[brokers.count - 1].url + "/kbs/v0/attest", session.jar, body: message)
+            #expect(attest.status == "200", "\(attest.body)")
+            let token = try (JSON(parsing: attest.body)["token"]?.string).orThrow("a token")
+            for (broker, credential) in zip(brokers + brokers, [session.jar, ["-H", "Authorization: Bearer \(token)"]]) {
+                #expect(try curl(broker.url + "/kbs/v0/resource/default/disk/root", credential).status == "200")
+            }
+        }
+
+        let before = try begin("before")
+        for key in ["token", "cookie", "nonce", "envelope"] {
+            let rotated = try BrokerProcess.run(["rotate", key, directory])
+            #expect(rotated.status == 0 && rotated.output.hasPrefix("made \(key) key "), "\(rotated.errors)")
+        }
+        let fresh = try begin("fresh")
+        // Until the new keys are in use.
+        Thread.sleep(forTimeInterval: 17)
+        let after = try begin("after")
+        for session in [before, fresh, after] { try finish(session) }
+        let list = try BrokerProcess.run(["keys", "list", directory, "--json"]).output.split(separator: "\n")
+        let states = try list.map { try JSON(parsing: Array($0.utf8))["state"]?.string }
+        #expect(states == ["current", "earlier", "current", "earlier", "current", "earlier", "current", "earlier"])
+        // Each has read it by now, and tells its owners.
+        let files = try directories.map { try String(contentsOfFile: $0 + "/public.json", encoding: .utf8) }
+        #expect(Set(files).count == 1)
+    }
+
     @Test func `resources are sealed with a new key, and come out as before`() throws {
         try SimulatedGuest.writeTrust(to: scratch.path + "/trust")
         try store("very secret", at: "default/disk/root")
         let info = ["resource", "get-info", directory, "default/disk/root", "--json"]
         let before = try JSON(parsing: BrokerProcess.run(info).output)
         let rekeyed = try BrokerProcess.run(["rekey", directory])
-        #expect(rekeyed.status == 0 && rekeyed.output.hasPrefix("sealed 1 resources anew"), "\(rekeyed.errors)")
+        #expect(rekeyed.status == 0 && rekeyed.output.hasPrefix("sealed 1 resources and 4 keys anew"), "\(rekeyed.errors)")
         let after = try JSON(parsing: BrokerProcess.run(info).output)
         #expect(before["key"] != after["key"] && before["policy"] == after["policy"])
         #expect(try scratch.mode(of: "broker/resource.key") == 0o600)
@@ -313,17 +360,6 @@ import Testing
         #expect(try BrokerProcess.run(["resource", "remove", directory, "default/disk/root"]).status == 0)
         let gone = try BrokerProcess.run(["resource", "get-info", directory, "default/disk/root"])
         #expect(gone.status == 1 && gone.errors.contains("there is no resource default/disk/root"))
-    }
-
-    @Test func `a directory of an older version gets the keys that it lacks`() throws {
-        for name in ["session.key", "token.pem", "resource.key"] {
-            try FileManager.default.removeItem(atPath: "\(directory)/\(name)")
-        }
-        let broker = try ServingBroker(directory: directory)
-        #expect(broker.stop() == 0)
-        for name in ["session.key", "token.pem", "resource.key"] {
-            #expect(try scratch.mode(of: "broker/\(name)") == 0o600)
-        }
     }
 
     // MARK: - Commands

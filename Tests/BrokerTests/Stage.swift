@@ -16,7 +16,7 @@ final class Stage {
     let guest: AgreementKey
     let unsealer: Unsealer
     let audit: AuditChain
-    private let keys: BrokerKeys
+    let keys: KeyRing
     private let check: EvidenceCheck
     private let floors: MinimumTCB
     let now = systemSeconds()
@@ -41,21 +41,26 @@ final class Stage {
         try SimulatedGuest.writeTrust(to: trust)
         let lists = revocations.indices.map { "\(trust)/list\($0).crl" }
         for (path, list) in zip(lists, revocations) { try Data(list).write(to: URL(fileURLWithPath: path)) }
-        keys = BrokerKeys(
-            envelope: broker, nonces: try SecretBytesBox().sealer(), sessions: try Sealer(key: .random(count: 32)),
-            tokens: token, resources: resources, audit: try SigningKey.generate())
+        let auditKey = try SigningKey.generate()
+        keys = KeyRing(
+            fixed: BrokerKeys(
+                envelopes: KeyGenerations(current: broker), nonces: KeyGenerations(current: try SecretBytesBox().sealer()),
+                sessions: KeyGenerations(current: try Sealer(key: .random(count: 32))),
+                tokens: KeyGenerations(current: token), resources: resources, audit: auditKey))
         var check = try EvidenceCheck(
             simulatorTrust: trustsSimulator ? trust : nil,
             collateral: trustsSimulator && hasCollateral ? [trust + "/collateral"] : [], revocationLists: lists)
         if let keyService { check = check.searching(store, try AMDKeyService(keyService), metrics: Metrics()) }
         self.check = check
         self.floors = try MinimumTCB(floors)
-        audit = try AuditChain(key: keys.audit, store: store, at: now)
+        audit = try AuditChain(key: auditKey, store: store, at: now)
         unsealer = Unsealer(keys: keys, evidence: check, floors: self.floors, store: store, audit: audit)
     }
 
-    /// Another broker with the same keys and the same store.
-    func replica() -> Unsealer { Unsealer(keys: keys, evidence: check, floors: floors, store: store, audit: audit) }
+    /// Another broker with the same store and the same keys, or those of `keys`.
+    func replica(_ keys: KeyRing? = nil) -> Unsealer {
+        Unsealer(keys: keys ?? self.keys, evidence: check, floors: floors, store: store, audit: audit)
+    }
 
     /// What a default simulated guest fulfils.
     static let policy: JSON = policy(measurement: SNPSettings.defaultMeasurement)

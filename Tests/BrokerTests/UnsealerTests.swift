@@ -87,7 +87,7 @@ import Testing
         #expect(denial.code == .refused)
         #expect(
             denial.reason
-                == "the envelope is for broker key \(other.thumbprint), this broker's is \(stage.broker.publicKey.thumbprint)"
+                == "the envelope is for broker key \(other.thumbprint), the evidence for \(stage.broker.publicKey.thumbprint)"
         )
     }
 

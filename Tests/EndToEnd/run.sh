@@ -43,7 +43,7 @@ fails() {
 guest() { cvm-tee-sim run --tee snp "$@"; }
 tdx_guest() { cvm-tee-sim run --tee tdx "$@"; }
 
-[ $# -gt 0 ] || set -- cases drop-in tpm change fronts sev
+[ $# -gt 0 ] || set -- cases drop-in tpm change fronts sev rotate
 for cases in "$@"; do
     # shellcheck source=/dev/null
     . "Tests/EndToEnd/$cases.sh"

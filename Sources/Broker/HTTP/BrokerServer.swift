@@ -85,11 +85,13 @@ public struct BrokerServer: Sendable {
             started.note(url(of: channel)).map(ready)
         }
         let renewal = Renewal(unsealer: unsealer)
-        guard let operations else { return [main, renewal] }
+        let reading = KeyReading(unsealer: unsealer, threads: threads, log: log, clock: systemSeconds)
+        guard let operations else { return [main, renewal, reading] }
         // Of its own, so that who watches gets in when the guests' connections are all taken.
         let own = Connections(limit: 64, limitPerClient: 0, metrics: metrics)
         return [
-            main, renewal, try listener(watched.router(), .plain, operations, own) { _ in started.note(nil).map(ready) },
+            main, renewal, reading,
+            try listener(watched.router(), .plain, operations, own) { _ in started.note(nil).map(ready) },
         ]
     }
 

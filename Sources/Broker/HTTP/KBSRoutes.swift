@@ -19,7 +19,7 @@ extension Routes {
         let remote = context.remote
         let desk = unsealer.resources
         let attestation = try await gate.pass(bytes: body.count) {
-            try await threads.runIfActive { try desk.read(body, cookie: cookie) }
+            try await threads.runIfActive { try desk.read(body, cookie: cookie, at: clock()) }
         }
         try await desk.prepare(attestation, at: clock())
         let (token, session) = try await gate.pass(bytes: body.count) {

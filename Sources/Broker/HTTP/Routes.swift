@@ -29,9 +29,10 @@ struct Routes: Sendable {
 
     private func auth(_ request: Request, _ context: BrokerRequestContext) async throws -> Response {
         let (message, _) = try await message(AuthRequest.self, in: request)
-        let challenge = try unsealer.challenge(at: clock())
+        let now = clock()
+        let challenge = try unsealer.challenge(at: now)
         var response = Response.json(challenge.body)
-        response.headers[.setCookie] = Self.cookie(try unsealer.resources.begin(message, challenge))
+        response.headers[.setCookie] = Self.cookie(try unsealer.resources.begin(message, challenge, at: now))
         return response
     }
 

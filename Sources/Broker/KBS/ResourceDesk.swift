@@ -8,7 +8,7 @@ internal import PinKit
 /// Keeps nothing between the steps of a session; only the nonces that were used are remembered, as for `unseal`. Blocks for
 /// milliseconds: not for an event loop. Safe to call from many threads.
 package final class ResourceDesk: Sendable {
-    private let keys: BrokerKeys
+    private let keys: KeyRing
     private let nonces: NonceDesk
     private let check: EvidenceCheck
     private let floors: MinimumTCB
@@ -17,7 +17,7 @@ package final class ResourceDesk: Sendable {
     private let budget: AuditBudget
 
     init(
-        keys: BrokerKeys, nonces: NonceDesk, evidence check: EvidenceCheck, floors: MinimumTCB, store: Store,
+        keys: KeyRing, nonces: NonceDesk, evidence check: EvidenceCheck, floors: MinimumTCB, store: Store,
         audit: AuditChain, budget: AuditBudget
     ) {
         self.keys = keys
@@ -38,9 +38,9 @@ package final class ResourceDesk: Sendable {
     }
 
     /// The value of the cookie that goes with `challenge`.
-    package func begin(_ request: AuthRequest, _ challenge: Challenge) throws(Rejection) -> String {
+    package func begin(_ request: AuthRequest, _ challenge: Challenge, at now: Int64) throws(Rejection) -> String {
         let session = Session.Begun(version: request.version, tee: request.tee, nonce: challenge.nonce)
-        return try sealing { () throws(PinError) in try session.sealed(keys.sessions) }
+        return try sealing { () throws(PinError) in try session.sealed(keys.keys(at: now).sessions.current) }
     }
 
     /// A guest's message to `attest`, read and judged by nobody yet.
@@ -50,8 +50,11 @@ package final class ResourceDesk: Sendable {
     }
 
     /// `POST /kbs/v0/attest`, what came with it: `cookie` is that of `auth`.
-    package func read(_ body: [UInt8], cookie: String?) throws(Rejection) -> Attestation {
-        guard let cookie, let begun = Session.Begun(cookie, keys.sessions) else {
+    package func read(_ body: [UInt8], cookie: String?, at now: Int64) throws(Rejection) -> Attestation {
+        let begun = cookie.flatMap { cookie in
+            keys.search(at: now) { keys in keys.sessions.firstResult { Session.Begun(cookie, $0) } }
+        }
+        guard let begun else {
             throw Rejection(.unauthenticated, "no session: begin with auth, and send its cookie")
         }
         do throws(JSONError) {
@@ -78,8 +81,10 @@ package final class ResourceDesk: Sendable {
         let session = Session.Attested(
             version: begun.version, key: request.key, evidence: evidence, expiresAt: now + Session.Attested.lifetime)
         return try sealing { () throws(PinError) in
+            let keys = keys.keys(at: now)
             let token = AttestationToken(session: session, nonce: begun.nonce)
-            return (try token.signed(keys.tokens, keys.sessions, at: now), try session.sealed(keys.sessions))
+            let sealer = keys.sessions.current
+            return (try token.signed(keys.tokens.current, sealer, at: now), try session.sealed(sealer))
         }
     }
 
@@ -87,7 +92,7 @@ package final class ResourceDesk: Sendable {
     package func attest(
         _ body: [UInt8], cookie: String?, from remote: String, at now: Int64
     ) throws(Rejection) -> (token: String, cookie: String) {
-        try attest(read(body, cookie: cookie), from: remote, at: now)
+        try attest(read(body, cookie: cookie, at: now), from: remote, at: now)
     }
 
     /// `GET /kbs/v0/resource/…`: the answer's body. The decision is in the audit log when it returns.
@@ -157,13 +162,18 @@ package final class ResourceDesk: Sendable {
     // MARK: - Releasing
 
     private func attested(_ credential: Credential?, at now: Int64) -> Session.Attested? {
+        guard let credential else { return nil }
+        return keys.search(at: now) { keys in
+            guard let text = Self.sealedSession(credential, keys) else { return nil }
+            return keys.sessions.firstResult { Session.Attested(text, $0, at: now) }
+        }
+    }
+
+    /// nil for a token that none of `keys` signed.
+    private static func sealedSession(_ credential: Credential, _ keys: BrokerKeys) -> String? {
         switch credential {
-        case nil: nil
-        case .cookie(let text): Session.Attested(text, keys.sessions, at: now)
-        case .token(let token):
-            AttestationToken.session(in: token, keys.tokens.publicKey).flatMap {
-                Session.Attested($0, keys.sessions, at: now)
-            }
+        case .cookie(let text): text
+        case .token(let token): keys.tokens.firstResult { AttestationToken.session(in: token, $0.publicKey) }
         }
     }
 
@@ -196,7 +206,7 @@ package final class ResourceDesk: Sendable {
         }
         guard failures.isEmpty else { throw .refused("the evidence is not what the policy wants", failures) }
         return (
-            Verdict(decision: .granted, reason: references?.warning(at: now) ?? ""), try seal(standing, to: session)
+            Verdict(decision: .granted, reason: references?.warning(at: now) ?? ""), try seal(standing, to: session, at: now)
         )
     }
 
@@ -209,13 +219,16 @@ package final class ResourceDesk: Sendable {
         }
     }
 
-    private func seal(_ standing: ResourceStanding, to session: Session.Attested) throws(ResourceDenial) -> [UInt8] {
-        let sealer = ResourceSealer(keys.resources)
-        guard let content = sealer.open(standing.sealed, of: standing.resource) else {
+    private func seal(
+        _ standing: ResourceStanding, to session: Session.Attested, at now: Int64
+    ) throws(ResourceDenial) -> [UInt8] {
+        let wanted = standing.resource.keyID
+        guard let sealer = keys.search(at: now, { $0.resources.id == wanted ? ResourceSealer($0.resources) : nil }) else {
             throw .unavailable(
-                standing.resource.keyID == sealer.keyID
-                    ? "the stored resource is damaged"
-                    : "the resource is sealed with key \(standing.resource.keyID), this broker's is \(sealer.keyID)")
+                "the resource is sealed with key \(wanted), this broker's is \(keys.keys(at: now).resources.id)")
+        }
+        guard let content = sealer.open(standing.sealed, of: standing.resource) else {
+            throw .unavailable("the stored resource is damaged")
         }
         do throws(PinError) {
             return Array(try ResponseJWE.seal(content, to: session.key, of: session.version).compact.utf8)

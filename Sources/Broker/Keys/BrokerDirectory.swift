@@ -5,19 +5,15 @@ internal import Glibc
 internal import PinKit
 internal import PostgreSQL
 
-/// The directory that is a broker: its keys, its database, and what its owners need to know about it.
+/// The directory that is a broker: where its store is, what opens the keys in it, and what its owners need to know about it.
 ///
 /// | file | mode | holds |
 /// |---|---|---|
-/// | `envelope.jwk` | 0600 | the private P-256 key that envelopes are encrypted to |
-/// | `nonce.key` | 0600 | 32 bytes that seal nonces; replicas share them |
-/// | `session.key` | 0600 | 32 bytes that seal KBS sessions; replicas share them |
-/// | `token.pem` | 0600 | the private P-256 key that signs attestation tokens |
-/// | `resource.key` | 0600 | 32 bytes that seal resources in the database |
+/// | `resource.key` | 0600 | 32 bytes that seal keys and resources in the store; replicas share them |
 /// | `audit.pem` | 0600 | the private P-256 key that signs heads of this replica's audit chain; no other replica has it |
 /// | `tls-key.pem`, `tls-cert.pem` | 0600, 0644 | the self-made TLS identity, where there is one |
 /// | `public.json` | 0644 | for owners: address, public key, TLS pin |
-/// | `broker.sqlite` | 0600 | owners, revocations, resources, the audit log; or, in its place: |
+/// | `broker.sqlite` | 0600 | keys, owners, revocations, resources, the audit log; or, in its place: |
 /// | `store.url` | 0644 | which PostgreSQL server has them |
 public struct BrokerDirectory: Sendable {
     public let path: String
@@ -33,11 +29,9 @@ public struct BrokerDirectory: Sendable {
     public var publicFile: String { "\(path)/public.json" }
     package var tlsCertificate: String { "\(path)/tls-cert.pem" }
     package var tlsKey: String { "\(path)/tls-key.pem" }
-    package var envelopeKey: String { "\(path)/envelope.jwk" }
-    package var nonceKey: String { "\(path)/nonce.key" }
-    package var sessionKey: String { "\(path)/session.key" }
-    package var tokenKey: String { "\(path)/token.pem" }
     package var resourceKey: String { "\(path)/resource.key" }
+    /// The one that `rekey` is about to put in its place.
+    var nextResourceKey: String { resourceKey + ".next" }
     package var auditKey: String { "\(path)/audit.pem" }
     package var database: String { "\(path)/broker.sqlite" }
     /// Names the server, where the store is no file.
@@ -45,15 +39,16 @@ public struct BrokerDirectory: Sendable {
 
     /// Makes a new broker at `path`, which must not exist or be empty, and returns what its owners need.
     ///
-    /// `selfSigned` false leaves the TLS identity out, for a broker whose certificate comes from elsewhere. Nothing is ever
-    /// overwritten; what a failed attempt wrote is removed again.
+    /// `selfSigned` false leaves the TLS identity out, for a broker whose certificate comes from elsewhere. `resourceKey`: the
+    /// file of that name of a broker that the store has keys of, to become a replica of it. Nothing is ever overwritten; what a
+    /// failed attempt wrote is removed again.
     public static func create(
-        at path: String, store: String? = nil, url: BrokerURL, selfSigned: Bool, now: Int64
+        at path: String, store: String? = nil, resourceKey: String? = nil, url: BrokerURL, selfSigned: Bool, now: Int64
     ) throws(BrokerError) -> PublicDescription {
         let directory = BrokerDirectory(path, store: store)
         try directory.claim()
         do throws(BrokerError) {
-            return try directory.fill(url: url, selfSigned: selfSigned, now: now)
+            return try directory.fill(resourceKey: resourceKey, url: url, selfSigned: selfSigned, now: now)
         } catch {
             directory.removeFiles()
             throw error
@@ -66,10 +61,17 @@ public struct BrokerDirectory: Sendable {
         return try PublicDescription(parsing: KeyFile.readText(publicFile), at: publicFile)
     }
 
-    /// The keys of a broker that `create` made.
-    public func loadKeys() throws(BrokerError) -> BrokerKeys {
+    /// The keys as they are now.
+    package func loadKeys() throws(BrokerError) -> BrokerKeys {
+        let now = systemSeconds()
+        return try KeyRing(self, Store(in: self), at: now).keys(at: now)
+    }
+
+    /// Throws where a key file is missing or open to others.
+    func checkKeyFiles() throws(BrokerError) {
         try requireBroker()
-        return try BrokerKeys(in: self)
+        let files = [resourceKey, auditKey] + KeyPurpose.allCases.map(formerFile(of:))
+        for file in files where FileIO.exists(file) { try KeyFile.requirePrivate(file) }
     }
 
     /// A file, or the URL of a PostgreSQL server.
@@ -90,7 +92,20 @@ public struct BrokerDirectory: Sendable {
     /// The key that resources are sealed with, for who stores one.
     public func resourceSealer() throws(BrokerError) -> ResourceSealer {
         try requireBroker()
-        return ResourceSealer(try BrokerKeys.sealer(resourceKey))
+        if !FileIO.exists(resourceKey) { _ = try firstKeys(in: Store(in: self), at: systemSeconds()) }
+        return ResourceSealer(try resourceSealers()[0])
+    }
+
+    /// The keys that something in the store may be sealed with: while a new one takes over, both.
+    func resourceSealers() throws(BrokerError) -> [Sealer] {
+        guard FileIO.exists(resourceKey) else {
+            throw BrokerError(
+                "\(resourceKey) is missing, which the store's keys are sealed with",
+                hint: "copy it from a replica or a safe place: mode 0600")
+        }
+        let current = try KeyFile.sealer(resourceKey)
+        guard FileIO.exists(nextResourceKey) else { return [current] }
+        return [current, try KeyFile.sealer(nextResourceKey)]
     }
 
     /// The TLS identity that `create` made.
@@ -104,16 +119,17 @@ public struct BrokerDirectory: Sendable {
 
     /// The name of this replica's audit chain; nil where it never had a key for one.
     public func auditReplica() throws(BrokerError) -> String? {
-        FileIO.exists(auditKey) ? try BrokerKeys.signingKey(auditKey).publicKey.thumbprint : nil
+        FileIO.exists(auditKey) ? try KeyFile.signingKey(auditKey).publicKey.thumbprint : nil
     }
 
-    /// Takes a backup into this broker's store, which must be empty, and goes on with this replica's chain in it. Returns how many
-    /// rows.
+    /// Takes a backup into this broker's store, which must be empty, and goes on with its keys and this replica's chain. Returns
+    /// how many rows.
     @discardableResult
     public func restore(from path: String, now: Int64) throws(BrokerError) -> Int {
         let store = try Store(in: self)
-        let rows = try store.restore(from: path)
-        _ = try AuditChain(key: BrokerKeys.signingKey(auditKey), store: store, at: now)
+        let (rows, keys) = try store.restore(from: path, resourceSealers())
+        try publish(keys, at: now)
+        _ = try AuditChain(key: KeyFile.signingKey(auditKey), store: store, at: now)
         return rows
     }
 
@@ -142,17 +158,22 @@ public struct BrokerDirectory: Sendable {
         }
     }
 
-    /// `public.json` comes last: where it is, everything is.
     private func fill(
-        url: BrokerURL, selfSigned: Bool, now: Int64
+        resourceKey given: String?, url: BrokerURL, selfSigned: Bool, now: Int64
     ) throws(BrokerError) -> PublicDescription {
-        let envelope = try BrokerKeys.generate(in: self)
+        if let given {
+            try KeyFile.create(resourceKey, secret: KeyFile.readSecret(given))
+        } else {
+            try KeyFile.createSealer(resourceKey)
+        }
         if let storeURL {
             try KeyFile.create(storeFile, text: Self.checked(storeURL) + "\n")
         } else {
             try KeyFile.create(database, secret: SecretBytes(copyingPublic: []))
         }
-        _ = try AuditChain(key: BrokerKeys(in: self).audit, store: Store(at: storePlace()), at: now)
+        let store = try Store(at: storePlace())
+        try requireRoom(in: store, given)
+        _ = try AuditChain(key: KeyFile.signingKey(auditKey), store: store, at: now)
         var pin: [UInt8]?
         if selfSigned {
             let identity = try TLSIdentity.selfSigned(host: url.host, now: now)
@@ -160,16 +181,40 @@ public struct BrokerDirectory: Sendable {
             try KeyFile.create(tlsCertificate, text: identity.certificate)
             pin = identity.pin
         }
-        let description = PublicDescription(url: url, broker: envelope, tls: pin)
-        try KeyFile.create(publicFile, text: description.json.pretty + "\n")
-        return description
+        return try addFirstKeys(to: store, url: url, tls: pin, now: now)
+    }
+
+    /// `public.json` comes last: where it is, everything is. It is there before the keys are in the store to stay, so that none
+    /// are whose `resource.key` a failed attempt took away.
+    private func addFirstKeys(
+        to store: Store, url: BrokerURL, tls: [UInt8]?, now: Int64
+    ) throws(BrokerError) -> PublicDescription {
+        let sealers = try resourceSealers()
+        let audit = try KeyFile.signingKey(auditKey)
+        let stored = try store.addKeys { stored in
+            let missing = try missingKeys(stored, sealedBy: sealers[0], at: now)
+            let keys = try KeySet(stored + missing, sealers).keys(at: now, audit: audit)
+            try write(PublicDescription(url: url, broker: keys.envelopes.current.publicKey, tls: tls))
+            return missing
+        }
+        _ = try KeySet(stored, sealers)
+        return try publicDescription()
+    }
+
+    /// Who makes a new broker does not become a replica of another by mistake, and none of nothing.
+    private func requireRoom(in store: Store, _ given: String?) throws(BrokerError) {
+        let isTaken = try !store.keys().isEmpty
+        if isTaken, given == nil {
+            throw BrokerError(
+                "the store has a broker's keys already: nothing was changed",
+                hint: "to make a replica of that broker: init --resource-key FILE, with its resource.key")
+        }
     }
 
     private func removeFiles() {
         for file in [
-            publicFile, tlsCertificate, tlsKey, envelopeKey, nonceKey, sessionKey, tokenKey, resourceKey, auditKey,
-            storeFile, database,
-            database + "-wal", database + "-shm",
+            publicFile, tlsCertificate, tlsKey, resourceKey, auditKey, storeFile, database, database + "-wal",
+            database + "-shm",
         ] {
             unsafe unlink(file)
         }

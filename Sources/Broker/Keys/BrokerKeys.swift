@@ -2,26 +2,26 @@
 internal import FileIO
 package import PinKit
 
-/// The secrets of a running broker: one key per purpose, so that each can be replaced by itself.
-public struct BrokerKeys: Sendable {
-    /// Opens envelopes.
-    package let envelope: AgreementKey
-    /// Seals and opens nonces.
-    package let nonces: NonceSealer
-    /// Seals sessions of the KBS protocol into cookies and tokens.
-    package let sessions: Sealer
-    /// Signs attestation tokens.
-    package let tokens: SigningKey
-    /// Seals resources in the store.
+/// The secrets of a running broker at one moment: one key per purpose for what is made, and more for what was made before.
+package struct BrokerKeys: Sendable {
+    /// Open envelopes.
+    package let envelopes: KeyGenerations<AgreementKey>
+    /// Seal and open nonces.
+    package let nonces: KeyGenerations<NonceSealer>
+    /// Seal sessions of the KBS protocol into cookies and tokens.
+    package let sessions: KeyGenerations<Sealer>
+    /// Sign attestation tokens.
+    package let tokens: KeyGenerations<SigningKey>
+    /// Seals resources, and the other keys, in the store.
     package let resources: Sealer
     /// Signs the heads of this replica's audit chain; no other replica has it.
     package let audit: SigningKey
 
     package init(
-        envelope: AgreementKey, nonces: NonceSealer, sessions: Sealer, tokens: SigningKey, resources: Sealer,
-        audit: SigningKey
+        envelopes: KeyGenerations<AgreementKey>, nonces: KeyGenerations<NonceSealer>, sessions: KeyGenerations<Sealer>,
+        tokens: KeyGenerations<SigningKey>, resources: Sealer, audit: SigningKey
     ) {
-        self.envelope = envelope
+        self.envelopes = envelopes
         self.nonces = nonces
         self.sessions = sessions
         self.tokens = tokens
@@ -29,52 +29,30 @@ public struct BrokerKeys: Sendable {
         self.audit = audit
     }
 
-    init(in directory: BrokerDirectory) throws(BrokerError) {
-        let jwk = try KeyFile.readSecret(directory.envelopeKey)
-        envelope = try BrokerError.wrapping(directory.envelopeKey) { () throws(PinError) in try AgreementKey(jwk: jwk) }
-        guard let sealer = NonceSealer(key: try KeyFile.readSecret(directory.nonceKey)) else {
-            throw BrokerError("\(directory.nonceKey) must hold \(NonceSealer.keyLength) bytes")
+    /// The envelope key with this thumbprint.
+    func envelope(_ id: String) -> AgreementKey? { envelopes.first { $0.publicKey.thumbprint == id } }
+}
+
+/// The keys of one purpose that are in use.
+package struct KeyGenerations<Key: Sendable>: Sendable {
+    /// What new things are made with.
+    package let current: Key
+    /// What earlier things were made with, and what other replicas may make things with by now.
+    package let others: [Key]
+
+    package init(current: Key, others: [Key] = []) {
+        self.current = current
+        self.others = others
+    }
+
+    /// What `body` makes of the first key that it makes anything of.
+    func firstResult<Value: ~Copyable>(_ body: (Key) -> Value?) -> Value? {
+        if let value = body(current) { return value }
+        for key in others {
+            if let value = body(key) { return value }
         }
-        nonces = sealer
-        sessions = try Self.sealer(directory.sessionKey)
-        resources = try Self.sealer(directory.resourceKey)
-        tokens = try Self.signingKey(directory.tokenKey)
-        audit = try Self.signingKey(directory.auditKey)
+        return nil
     }
 
-    /// Writes a new set of keys and returns the public part of the envelope key.
-    static func generate(in directory: BrokerDirectory) throws(BrokerError) -> PublicKey {
-        let key = try BrokerError.wrapping("cannot make a key", AgreementKey.generate)
-        try KeyFile.create(directory.envelopeKey, secret: try BrokerError.wrapping("cannot write a key", key.jwk))
-        try KeyFile.create(directory.nonceKey, secret: try seal())
-        _ = try BrokerKeys(in: directory)
-        return key.publicKey
-    }
-
-    // A directory that an older version made has none of these: they are made when they are first wanted.
-
-    static func sealer(_ path: String) throws(BrokerError) -> Sealer {
-        if !FileIO.exists(path) { try KeyFile.create(path, secret: try seal()) }
-        let key = try KeyFile.readSecret(path)
-        do throws(PinError) {
-            return try Sealer(key: key)
-        } catch {
-            throw BrokerError("\(path): \(error)")
-        }
-    }
-
-    static func signingKey(_ path: String) throws(BrokerError) -> SigningKey {
-        if !FileIO.exists(path) {
-            let key = try BrokerError.wrapping("cannot make a key", SigningKey.generate)
-            try KeyFile.create(path, secret: try BrokerError.wrapping("cannot write a key", key.pem))
-        }
-        let pem = try KeyFile.readSecret(path)
-        return try BrokerError.wrapping(path) { () throws(PinError) in try SigningKey(pem: pem) }
-    }
-
-    private static func seal() throws(BrokerError) -> SecretBytes {
-        try BrokerError.wrapping("cannot make a key") { () throws(PinError) in
-            try SecretBytes.random(count: Sealer.keyLength)
-        }
-    }
+    func first(where matches: (Key) -> Bool) -> Key? { firstResult { matches($0) ? $0 : nil } }
 }

@@ -24,28 +24,30 @@ package final class NonceDesk: Sendable {
         var turnedAt: Int64 = 0
     }
 
-    private let sealer: NonceSealer
+    private let keys: KeyRing
     private let spent = Mutex(Spent())
 
-    package init(_ sealer: NonceSealer) { self.sealer = sealer }
+    package init(_ keys: KeyRing) { self.keys = keys }
 
-    package func issue(at now: Int64) throws(PinError) -> [UInt8] { try sealer.seal(at: now) }
+    package func issue(at now: Int64) throws(PinError) -> [UInt8] { try keys.keys(at: now).nonces.current.seal(at: now) }
 
-    /// Whether `nonce` is this broker's and in time; it may have been spent.
+    /// Whether `nonce` is this broker's and in time; it may have been spent. Does not block.
     func isFresh(_ nonce: [UInt8], at now: Int64) -> Bool {
-        guard let born = sealer.open(nonce) else { return false }
+        guard let born = birth(of: nonce, keys.keys(at: now)) else { return false }
         return -NonceSealer.clockSkew...NonceSealer.lifetime ~= now - born
     }
 
     /// Spends `nonce`, or says why it cannot be.
     package func redeem(_ nonce: [UInt8], at now: Int64) throws(Rejection) {
-        guard let born = sealer.open(nonce) else { throw .foreign }
+        guard let born = keys.search(at: now, { birth(of: nonce, $0) }) else { throw .foreign }
         let age = now - born
         guard age <= NonceSealer.lifetime, age >= -NonceSealer.clockSkew else {
             throw Rejection(reason: "the nonce expired: it is \(age) s old and lived \(NonceSealer.lifetime) s")
         }
         guard remember(nonce, at: now) else { throw .reused }
     }
+
+    private func birth(of nonce: [UInt8], _ keys: BrokerKeys) -> Int64? { keys.nonces.firstResult { $0.open(nonce) } }
 
     private func remember(_ nonce: [UInt8], at now: Int64) -> Bool {
         spent.withLock { spent in

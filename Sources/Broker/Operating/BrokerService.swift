@@ -53,7 +53,7 @@ public struct BrokerService: Sendable {
                 problems.append(SettingProblem(line: line(name), message: "\(name): \(error)", hint: error.hint))
             }
         }
-        attempt("directory") { () throws(BrokerError) in _ = try steps.directory().loadKeys() }
+        attempt("directory") { () throws(BrokerError) in try steps.directory().checkKeyFiles() }
         attempt("listen") { () throws(BrokerError) in _ = try steps.socket() }
         attempt("operations") { () throws(BrokerError) in _ = try steps.operations() }
         attempt(settings.noTLS == true ? "no_tls" : "tls_cert") { () throws(BrokerError) in try steps.checkTransport() }

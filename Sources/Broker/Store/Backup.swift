@@ -3,7 +3,7 @@ internal import FileIO
 internal import Glibc
 internal import PinKit
 
-/// A store in one file (docs/spec/broker.md §5.2): a line per row, of either kind of store for either kind.
+/// A store in one file (docs/spec/broker.md §5.3): a line per row, of either kind of store for either kind.
 enum Backup {
     struct Table {
         let name: String
@@ -19,6 +19,8 @@ enum Backup {
         Table(name: "reference_set", pagedBy: nil, columns: ["owner", "name", "version", "text", "added_at"]),
         Table(
             name: "resource", pagedBy: nil, columns: ["path", "owner", "policy", "size", "set_at", "key_id", "sealed"]),
+        Table(
+            name: "broker_key", pagedBy: nil, columns: ["purpose", "id", "sealed", "key_id", "made_at", "active_at"]),
         Table(name: "replica", pagedBy: nil, columns: ["id", "key", "seq", "hash", "head"]),
         Table(
             name: "audit", pagedBy: "id",
@@ -68,9 +70,9 @@ extension Store {
     }
 
     /// Takes in what ``backUp(to:at:)`` wrote: all of it or, where it is damaged or this store has owners or a log already,
-    /// nothing. Returns how many rows.
-    @discardableResult
-    public func restore(from path: String) throws(BrokerError) -> Int {
+    /// nothing. The keys that this store has give way to those of the backup, which must open with one of `sealers`. Returns how
+    /// many rows, and the keys.
+    func restore(from path: String, _ sealers: [Sealer]) throws(BrokerError) -> (rows: Int, keys: [StoredKey]) {
         let bytes = try BrokerError.wrapping { () throws(FileError) in try FileIO.read(path, limit: Backup.maximumLength) }
         let lines = try Backup.lines(of: bytes, path)
         return try write("restore") { transaction in
@@ -83,9 +85,15 @@ extension Store {
             }
             // What init made.
             try transaction.rows("DELETE FROM replica")
+            let keys = try KeyTable.all(transaction)
+            try transaction.rows("DELETE FROM broker_key")
             for line in lines { try Backup.insert(JSON(parsing: Array(line), limit: line.count), transaction) }
+            // Earlier versions backed no keys up.
+            if try KeyTable.all(transaction).isEmpty { for key in keys { try KeyTable.put(key, transaction) } }
+            let restored = try KeyTable.all(transaction)
+            for key in restored where !key.isRetired { _ = try key.open(sealers) }
             try backend.alignNumbers(transaction)
-            return lines.count
+            return (lines.count, restored)
         }
     }
 }

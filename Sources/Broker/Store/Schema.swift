@@ -14,9 +14,13 @@ enum Schema {
         Migration(name: "resources", script: resources + "ALTER TABLE audit ADD COLUMN resource TEXT;"),
         Migration(name: "certificates", script: CertificateTable.definition),
         Migration(name: "audit chain", script: chain),
+        Migration(name: "keys", script: KeyTable.definition(integer: "INTEGER", suffix: " STRICT, WITHOUT ROWID")),
     ]
 
-    static let postgres = [Migration(name: "v1", script: Schema.postgresTables)]
+    static let postgres = [
+        Migration(name: "v1", script: Schema.postgresTables),
+        Migration(name: "keys", script: KeyTable.definition(integer: "BIGINT", suffix: "")),
+    ]
 
     static func newer(_ place: String) -> BrokerError {
         BrokerError("\(place) was written by a newer cvm-clevis-broker", hint: "upgrade this one")

@@ -27,6 +27,7 @@ struct EnvelopeJudge: Sendable {
         let result: UnsealResponse.Result
     }
 
+    /// The one that the evidence names.
     private let key: AgreementKey
     private let floors: MinimumTCB
 
@@ -34,8 +35,6 @@ struct EnvelopeJudge: Sendable {
         self.key = key
         self.floors = floors
     }
-
-    var keyID: String { key.publicKey.thumbprint }
 
     /// `standing` is nil where the text could not be read. The order is docs/spec/broker.md §4: who the owner is comes before
     /// what the owner wants, so that a stranger's policy is never evaluated.
@@ -81,9 +80,10 @@ struct EnvelopeJudge: Sendable {
 
     private func open(_ envelope: Envelope, _ standing: Standing) throws(Denial) -> SecretBytes {
         let header = envelope.header
+        let keyID = key.publicKey.thumbprint
         guard header.brokerKeyID == keyID else {
             throw Denial(
-                verdict: .refused("the envelope is for broker key \(header.brokerKeyID), this broker's is \(keyID)"))
+                verdict: .refused("the envelope is for broker key \(header.brokerKeyID), the evidence for \(keyID)"))
         }
         // Before the private key is used: a stranger's envelope costs a look-up.
         guard let owner = standing.owner else {

@@ -10,17 +10,19 @@ internal import PinKit
 public final class Unsealer: Sendable {
     private let desk: NonceDesk
     private let check: EvidenceCheck
-    private let judge: EnvelopeJudge
+    private let keys: KeyRing
+    private let floors: MinimumTCB
     private let store: Store
     private let audit: AuditChain
     private let budget: AuditBudget
     /// The same broker for clients of the KBS protocol.
     package let resources: ResourceDesk
 
-    package init(keys: BrokerKeys, evidence check: EvidenceCheck, floors: MinimumTCB, store: Store, audit: AuditChain) {
-        self.desk = NonceDesk(keys.nonces)
+    package init(keys: KeyRing, evidence check: EvidenceCheck, floors: MinimumTCB, store: Store, audit: AuditChain) {
+        self.desk = NonceDesk(keys)
         self.check = check
-        self.judge = EnvelopeJudge(key: keys.envelope, floors: floors)
+        self.keys = keys
+        self.floors = floors
         self.store = store
         self.audit = audit
         self.budget = AuditBudget()
@@ -53,6 +55,9 @@ public final class Unsealer: Sendable {
     /// Asks vendors for what is due. May take seconds.
     package func renew() async { await check.collateral?.renew() }
 
+    /// Reads the keys that replicas share anew. Throws where it cannot, and goes on with those that it has. Blocks.
+    func renewKeys(at now: Int64) throws(BrokerError) { try keys.renew(at: now) }
+
     /// Throws where the store cannot be read.
     package func checkStore() throws(BrokerError) { try store.check() }
 
@@ -66,16 +71,27 @@ public final class Unsealer: Sendable {
     /// written, nothing is answered.
     package func unseal(_ request: UnsealRequest, from remote: String, at now: Int64) throws(Rejection) -> Unsealed {
         try redeem(request.nonce, at: now)
+        let envelopes = request.envelopes.map(EnvelopeText.init)
+        let key = envelopeKey(of: envelopes, at: now)
         let evidence: VerifiedEvidence
         do throws(EvidenceCheck.Refusal) {
-            evidence = try check.verify(request, broker: judge.keyID, at: now)
+            evidence = try check.verify(request, broker: key.publicKey.thumbprint, at: now)
         } catch {
             let verdict = Verdict.refused(error.reason, error.failures)
             let entry = AuditEntry(at: now, verdict: verdict, remote: remote, simulated: error.isSimulated)
             let head = budget.take(at: now) ? try record([entry], at: now) : nil
             throw Rejection(.evidenceRefused, verdict.explained, decisions: [entry], head: head)
         }
-        return try decide(request, on: evidence, from: remote, at: now)
+        let judge = EnvelopeJudge(key: key, floors: floors)
+        return try decide(envelopes, judge, on: evidence, answering: request.guestKey, from: remote, at: now)
+    }
+
+    /// The key that the request's envelopes are for, as far as it is one of ours: all of them are for the same, and the evidence
+    /// names it.
+    private func envelopeKey(of envelopes: [EnvelopeText], at now: Int64) -> AgreementKey {
+        let wanted = Set(envelopes.compactMap { $0.header?.brokerKeyID })
+        let found = keys.search(at: now) { keys in keys.envelopes.first { wanted.contains($0.publicKey.thumbprint) } }
+        return found ?? keys.keys(at: now).envelopes.current
     }
 
     private func redeem(_ nonce: String, at now: Int64) throws(Rejection) {
@@ -87,14 +103,14 @@ public final class Unsealer: Sendable {
     }
 
     private func decide(
-        _ request: UnsealRequest, on evidence: VerifiedEvidence, from remote: String, at now: Int64
+        _ envelopes: [EnvelopeText], _ judge: EnvelopeJudge, on evidence: VerifiedEvidence, answering guest: PublicKey,
+        from remote: String, at now: Int64
     ) throws(Rejection) -> Unsealed {
-        let envelopes = request.envelopes.map(EnvelopeText.init)
         let standings = try lookUp(envelopes.map(\.header), chip: evidence.chip)
         var results: [UnsealResponse.Result] = []
         var entries: [AuditEntry] = []
         for (envelope, standing) in zip(envelopes, standings) {
-            let judgement = judge.judge(envelope, standing, on: evidence, answering: request.guestKey, at: now)
+            let judgement = judge.judge(envelope, standing, on: evidence, answering: guest, at: now)
             results.append(judgement.result)
             entries.append(
                 AuditEntry(

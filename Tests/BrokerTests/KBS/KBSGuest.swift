@@ -20,7 +20,7 @@ struct KBSGuest {
         let request = try AuthRequest([
             "version": .string(version.rawValue), "tee": .string(platform.rawValue), "extra-params": "",
         ])
-        return (challenge.nonce, try stage.unsealer.resources.begin(request, challenge))
+        return (challenge.nonce, try stage.unsealer.resources.begin(request, challenge, at: moment ?? stage.now))
     }
 
     var key: JSON {
