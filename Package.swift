@@ -33,7 +33,6 @@ let package = Package(
             name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CFUSE", path: "Sources/CLibs/CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         // Without pkgConfig, whose -l flags would link what is to be opened at run time.
-        .systemLibrary(name: "CCurl", path: "Sources/CLibs/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CPQ", path: "Sources/CLibs/CPQ", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CBoot", path: "Sources/CLibs/CBoot"),
         .systemLibrary(
@@ -53,7 +52,7 @@ let package = Package(
         .target(name: "FileIO", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "TEE", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "BrokerProtocol", dependencies: ["PinKit"], swiftSettings: strict),
-        .target(name: "HTTPClient", dependencies: ["PinKit", "CCurl"], swiftSettings: strict),
+        .target(name: "HTTPClient", dependencies: ["COpenSSL", "PinKit"], swiftSettings: strict),
         .target(name: "LUKS", dependencies: ["PinKit", "CCryptsetup"], swiftSettings: strict),
         // What systemd and libcryptsetup ask at boot, and whom to answer.
         .target(name: "BootFronts", dependencies: ["CBoot", "FileIO", "LUKS", "PinKit"], swiftSettings: strict),

@@ -1,64 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CCurl
 public import PinKit
 
-/// Sends requests to one server over connections that it keeps and reuses, with a pinned key or with ordinary certificates.
+/// Sends requests to one server over a connection that it keeps, with a pinned key or with ordinary certificates.
 ///
-/// Deliberately little: no redirects, no proxies (those of the environment included), no other protocols, nothing of netrc.
-/// Cookies live in memory, for as long as the client. For use by one thread at a time.
-@safe public final class HTTPClient {
+/// Deliberately little: HTTP/1.1, no redirects, no proxies (those of the environment included), no compression. Cookies live in
+/// memory, for as long as the client. For use by one thread at a time.
+public final class HTTPClient {
     /// Bytes of the body of an answer.
     public static let maximumBody = 1 << 20
-    /// Bytes of its headers.
-    public static let maximumHead = 1 << 16
     /// The media type of most answers that are asked for.
     public static let json = "application/json"
 
-    let curl: LibCurl
-    let easy: UnsafeMutableRawPointer
-    /// Where libcurl says in words what went wrong in the latest request.
-    let words: UnsafeMutablePointer<CChar>
+    private let tlsPin: [UInt8]?
     private let allowsPlainHTTP: Bool
+    /// Whom it asked last.
+    private var peer: Peer?
+    /// nil where a request has left it in a state that no other may follow.
+    private var connection: Connection?
+    private var cookies = Cookies()
 
     /// - Parameters:
     ///   - tlsPin: SHA-256 of the server's SubjectPublicKeyInfo. It then takes the place of certificate authorities, names and
     ///     dates, which a guest with no clock and no root certificates cannot check; nil for ordinary verification.
     ///   - allowsPlainHTTP: whether `http` may leave this machine. To a loopback address it always may.
-    ///
-    /// `.unavailable` where libcurl is missing or older than 7.85.
     public init(tlsPin: [UInt8]? = nil, allowsPlainHTTP: Bool = false) throws(PinError) {
-        let curl = try LibCurl.shared()
-        guard let easy = unsafe cvm_curl_easy_init(curl.functions) else {
-            throw PinError(.failed, step: "curl_easy_init", detail: "libcurl gave no reason")
+        if let tlsPin, tlsPin.count != 32 {
+            throw PinError(.malformed, step: "TLS pin", detail: "\(tlsPin.count) bytes, not 32")
         }
-        self.curl = curl
-        unsafe self.easy = easy
-        unsafe words = .allocate(capacity: Int(CURL_ERROR_SIZE))
-        unsafe words.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        self.tlsPin = tlsPin
         self.allowsPlainHTTP = allowsPlainHTTP
-        try restrict()
-        try trust(tlsPin)
     }
 
-    /// Starts to open libcurl, which takes some 5 ms, on a thread of its own: for who will need it after other work.
+    /// A client that connects to the server of `url` at once, for it may take the server longer to be there than to answer.
+    /// `http` may leave this machine: for what is public on its way there, and checked by whoever asked on its way back.
+    public init(connectingTo url: String) {
+        tlsPin = nil
+        allowsPlainHTTP = true
+        guard let peer = RequestURL(url).map({ Peer($0, pin: nil) }) else { return }
+        self.peer = peer
+        connection = BegunConnections.take(to: peer) ?? Connection(to: peer)
+        if peer.isEncrypted { HTTPClient.preload() }
+    }
+
+    /// Begins a connection that the next client for the same server will use: for who will need it after other work.
+    public static func prepare(for url: String) {
+        guard let peer = RequestURL(url).map({ Peer($0, pin: nil) }) else { return }
+        BegunConnections.keep(Connection(to: peer))
+        if peer.isEncrypted { preload() }
+    }
+
+    /// Starts to open libssl, which takes some milliseconds, on a thread of its own: for who will need it after other work.
     public static func preload() {
-        _ = startWorker { _ = try? LibCurl.shared() }
+        _ = startWorker { _ = try? LibSSL.context(isPinned: true) }
     }
 
-    deinit {
-        unsafe cvm_curl_easy_cleanup(curl.functions, easy)
-        unsafe words.deallocate()
+    /// Leaves the connection to the next client for the same server, which must come soon.
+    public func handOver() {
+        if let connection { BegunConnections.keep(connection) }
+        connection = nil
     }
 
     /// Sends `body` and waits for the whole answer, whatever its status, at most until `deadline`.
     ///
-    /// `.unavailable` with libcurl's words and how long it tried; `.refused` when the server is not the pinned one or answers
-    /// with more than ``maximumBody`` bytes; `.malformed` for an address that may not be contacted.
+    /// `.unavailable` with the reason and how long it tried; `.refused` when the server is not the one that is wanted or
+    /// answers with more than ``maximumBody`` bytes; `.malformed` for an address that may not be contacted.
     public func post(
         _ url: String, body: [UInt8], contentType: String = json, before deadline: Deadline
     ) throws(PinError) -> HTTPResponse {
-        let headers = ["Content-Type: \(contentType)", "Expect:", "Accept: \(Self.json)"]
-        return try send(body, headers, to: url, before: deadline)
+        let fields = ["Accept: \(Self.json)", "Content-Type: \(contentType)", "Content-Length: \(body.count)"]
+        return try send("POST", url, fields, body, before: deadline)
     }
 
     /// Asks for what is at `url`; limits and errors are those of ``post(_:body:contentType:before:)``.
@@ -66,109 +76,80 @@ public import PinKit
     public func get(
         _ url: String, accept: String = json, before deadline: Deadline
     ) throws(PinError) -> HTTPResponse {
-        try send(nil, ["Accept: \(accept)"], to: url, before: deadline)
+        try send("GET", url, ["Accept: \(accept)"], [], before: deadline)
     }
 
-    /// A GET where there is no body, else a POST.
     private func send(
-        _ body: [UInt8]?, _ headers: [String], to url: String, before deadline: Deadline
+        _ method: String, _ url: String, _ fields: [String], _ body: [UInt8], before deadline: Deadline
     ) throws(PinError) -> HTTPResponse {
-        let step = "\(body == nil ? "GET" : "POST") \(url)"
-        let address = try RequestURL(url, curl, step: step)
-        guard address.isEncrypted || allowsPlainHTTP || address.isLoopback else {
+        let step = "\(method) \(url)"
+        guard let target = RequestURL(url) else {
+            throw PinError(.malformed, step: step, detail: "not an address of https or http that can be asked")
+        }
+        guard target.isEncrypted || allowsPlainHTTP || target.isLoopback else {
             throw PinError(.malformed, step: step, detail: "http is for this machine only; use https")
         }
-        let headers = try HeaderList(headers, curl)
-        return try Transfer(self, step: step, before: deadline).run(address, headers, body)
-    }
-
-    /// What never changes from request to request.
-    private func restrict() throws(PinError) {
-        try unsafe set(CURLOPT_ERRORBUFFER, pointer: words)
-        // No SIGALRM from a library: the resolver runs on a thread, and its thread is not waited for at the end.
-        try set(CURLOPT_NOSIGNAL, 1)
-        _ = unsafe cvm_curl_set_long(curl.functions, easy, CURLOPT_QUICK_EXIT, 1)
-        try set(CURLOPT_PROTOCOLS_STR, "https,http")
-        try set(CURLOPT_FOLLOWLOCATION, 0)
-        // An empty proxy also overrides http_proxy, https_proxy and ALL_PROXY.
-        try set(CURLOPT_PROXY, "")
-        try set(CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
-        try set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
-        try set(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2)
-        try set(CURLOPT_USERAGENT, "cvm-clevis")
-        // The empty name of a file turns cookies on without reading any.
-        try set(CURLOPT_COOKIEFILE, "")
-    }
-
-    private func trust(_ pin: [UInt8]?) throws(PinError) {
-        guard let pin else {
-            try set(CURLOPT_SSL_VERIFYPEER, 1)
-            return try set(CURLOPT_SSL_VERIFYHOST, 2)
-        }
-        guard pin.count == 32 else {
-            throw PinError(.malformed, step: "TLS pin", detail: "\(pin.count) bytes, not 32")
-        }
-        try set(CURLOPT_PINNEDPUBLICKEY, "sha256//\(Base64.encode(pin))")
-        try set(CURLOPT_SSL_VERIFYPEER, 0)
-        try set(CURLOPT_SSL_VERIFYHOST, 0)
-        // libcurl would read the system's 140 root certificates all the same.
-        try set(CURLOPT_CAINFO, nil)
-        try set(CURLOPT_CAPATH, nil)
-    }
-
-    func set(_ option: CURLoption, _ value: Int) throws(PinError) {
-        try check(unsafe cvm_curl_set_long(curl.functions, easy, option, value), option)
-    }
-
-    private func set(_ option: CURLoption, _ value: String?) throws(PinError) {
-        try check(unsafe cvm_curl_set_text(curl.functions, easy, option, value), option)
-    }
-
-    /// What `value` points at stays the caller's and must live until the request is over; the next one sets it anew.
-    func set(_ option: CURLoption, pointer value: UnsafeMutableRawPointer?) throws(PinError) {
-        try check(unsafe cvm_curl_set_pointer(curl.functions, easy, option, value), option)
-    }
-
-    func check(_ code: CURLcode, _ option: CURLoption) throws(PinError) {
-        guard code == CURLE_OK else {
-            throw PinError(
-                .unavailable, step: "libcurl option \(option.rawValue)",
-                detail: "\(curl.text(of: code)); libcurl 7.85 or later is needed")
+        let time = deadline.millisecondsLeft
+        guard time > 0 else { throw PinError(.unavailable, step: step, detail: "not tried: the deadline has passed") }
+        turn(to: Peer(target, pin: tlsPin))
+        let lines = ["\(method) \(target.target) HTTP/1.1", "Host: \(target.authority)", "User-Agent: cvm-clevis"]
+        let head = (lines + fields + [cookies.field].compactMap(\.self)).map { "\($0)\r\n" }.joined() + "\r\n"
+        do throws(HTTPFailure) {
+            let response = try exchange(Array(head.utf8) + body, with: Peer(target, pin: tlsPin), before: deadline)
+            cookies.take(from: response)
+            return response
+        } catch {
+            if error.kind == .refused { throw PinError(.refused, step: step, detail: error.reason) }
+            let tried = time - deadline.millisecondsLeft
+            throw PinError(.unavailable, step: step, detail: "\(error.reason) (tried for \(tried) ms)")
         }
     }
-}
 
-/// An answer with its whole body.
-public struct HTTPResponse: Sendable {
-    public let status: Int
-    public let body: [UInt8]
-    /// Seconds that the server wants to be left alone for (`Retry-After`), more than 0.
-    public let retryAfter: Int?
-
-    /// Lines as they came, the status line among them.
-    private let head: [UInt8]
-
-    public init(status: Int, body: [UInt8], retryAfter: Int? = nil, head: [UInt8] = []) {
-        self.status = status
-        self.body = body
-        self.retryAfter = retryAfter
-        self.head = head
+    /// What one server said is nothing to another.
+    private func turn(to peer: Peer) {
+        guard self.peer != peer else { return }
+        self.peer = peer
+        connection = nil
+        cookies = Cookies()
     }
 
-    /// The value of the first header `name`, without spaces around it; nil where there is none.
-    public func header(_ name: String) -> String? {
-        let wanted = name.lowercased()
-        for line in head.split(separator: UInt8(ascii: "\n")) {
-            guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { continue }
-            guard String(decoding: line[..<colon], as: UTF8.self).lowercased() == wanted else { continue }
-            let value = line[line.index(after: colon)...]
-            let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0d }
-            guard let first = value.firstIndex(where: { !isSpace($0) }), let last = value.lastIndex(where: { !isSpace($0) })
-            else {
-                return ""
+    /// One request and its answer; on a new connection where the server had closed the one that was there, and said nothing.
+    /// Every request that is sent by this client may come twice: tang's, a broker's and a vendor's change nothing there.
+    private func exchange(_ request: [UInt8], with peer: Peer, before deadline: Deadline) throws(HTTPFailure) -> HTTPResponse
+    {
+        if let begun = connection ?? BegunConnections.take(to: peer) {
+            do throws(HTTPFailure) {
+                return try exchange(request, over: begun, before: deadline)
+            } catch {
+                guard error.kind == .closed else { throw error }
             }
-            return String(decoding: value[first...last], as: UTF8.self)
         }
-        return nil
+        return try exchange(request, over: Connection(to: peer), before: deadline)
+    }
+
+    private func exchange(
+        _ request: [UInt8], over connection: Connection, before deadline: Deadline
+    ) throws(HTTPFailure) -> HTTPResponse {
+        self.connection = nil
+        try connection.send(request, before: deadline)
+        var (reader, bytes) = (AnswerReader(), try connection.receive(before: deadline))
+        guard !bytes.isEmpty else { throw HTTPFailure(.closed, "the server closed the connection without an answer") }
+        while true {
+            do throws(AnswerReader.Problem) {
+                if bytes.isEmpty { try reader.end() } else { try reader.add(bytes) }
+            } catch {
+                throw HTTPFailure(error)
+            }
+            if let answer = reader.answer {
+                if reader.allowsAnother { self.connection = connection }
+                return answer
+            }
+            do throws(HTTPFailure) {
+                bytes = try connection.receive(before: deadline)
+            } catch {
+                // What has been answered in part is not asked again.
+                throw error.kind == .closed ? HTTPFailure(.other, "\(error.reason) in the midst of an answer") : error
+            }
+        }
     }
 }

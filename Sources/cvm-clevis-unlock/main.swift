@@ -2,7 +2,7 @@
 import Glibc
 
 let inherited = Inherited()
-// Libraries listen to variables that nobody measured: libcurl would log TLS keys, libcrypto would load a configuration.
+// Libraries listen to variables that nobody measured: libssl would trust other authorities, libcrypto would load a configuration.
 clearenv()
 // A reader that goes away ends a write with EPIPE instead of ending the program.
 _ = signal(SIGPIPE, SIG_IGN)

@@ -26,7 +26,7 @@ struct CVMClevis: ParsableCommand {
     static func main() {
         // A reader that goes away ends a write with EPIPE, which is reported, instead of ending the program silently.
         _ = signal(SIGPIPE, SIG_IGN)
-        // libcurl would write the session keys of its connections wherever this says.
+        // A libssl that was built so would write the session keys of its connections wherever this says.
         unsafe unsetenv("SSLKEYLOGFILE")
         do {
             // The one command that others wait for while they boot: reading its arguments takes longer than reading its input.

@@ -19,3 +19,4 @@
 #include "kdf.h"
 #include "launch.h"
 #include "rsa.h"
+#include "tls.h"

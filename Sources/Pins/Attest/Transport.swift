@@ -15,7 +15,7 @@ package protocol Connection {
     func post(_ url: String, body: [UInt8], before deadline: Deadline) throws(PinError) -> HTTPResponse
 }
 
-/// libcurl.
+/// Over HTTP.
 struct HTTPTransport: Transport {
     private struct Client: Connection {
         let client: HTTPClient

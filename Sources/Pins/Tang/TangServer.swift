@@ -7,25 +7,21 @@ struct TangServer {
     private let url: String
     private let deadline: Deadline
     /// What is sent is public and what is answered is checked by whoever can: nothing here needs TLS, and most servers have none.
-    /// nil where it takes libcurl.
-    private let plain: PlainClient?
+    private let client: HTTPClient
 
     /// `url` is `http` where it names no scheme, as curl takes it. Asks nothing yet, but begins what takes time before that: a
     /// tangd starts with a connection, and is longer at that than at an answer.
     init(url: String, deadline: Deadline) {
         self.url = TangServer.withScheme(url)
         self.deadline = deadline
-        plain = PlainClient(for: self.url)
-        if plain == nil { HTTPClient.preload() }
+        client = HTTPClient(connectingTo: self.url)
     }
 
     /// The same for who will ask the server at `url` after other work.
-    static func prepare(url: String) {
-        if !PlainClient.prepare(for: withScheme(url)) { HTTPClient.preload() }
-    }
+    static func prepare(url: String) { HTTPClient.prepare(for: withScheme(url)) }
 
     /// Leaves the connection to whoever asks the server next.
-    func handOver() { plain?.handOver() }
+    func handOver() { client.handOver() }
 
     private static func withScheme(_ url: String) -> String {
         // Not contains("://"), which would bring the standard library's regular expressions along: 1.5 MB in an initrd.
@@ -36,8 +32,7 @@ struct TangServer {
     func advertisement(signedBy thumbprint: String?) throws(PinError) -> Advertisement {
         let address = "\(url)/adv/\(thumbprint ?? "")"
         let response = try TangServer.request("adv", address) { () throws(PinError) in
-            if let plain { return try plain.get(address, before: deadline) }
-            return try HTTPClient(allowsPlainHTTP: true).get(address, before: deadline)
+            try client.get(address, before: deadline)
         }
         if response.status == 404, thumbprint != nil {
             throw PinError(.refused, step: "adv", detail: "\(address): HTTP 404: the server has no key with this thp")
@@ -53,9 +48,7 @@ struct TangServer {
         jwk["alg"] = "ECMR"
         let body = Array("\(JSON.object(jwk).canonical)\n".utf8)
         let response = try TangServer.request("rec", address) { () throws(PinError) in
-            let type = "application/jwk+json"
-            if let plain { return try plain.post(address, body: body, contentType: type, before: deadline) }
-            return try HTTPClient(allowsPlainHTTP: true).post(address, body: body, contentType: type, before: deadline)
+            try client.post(address, body: body, contentType: "application/jwk+json", before: deadline)
         }
         if response.status == 404 {
             throw PinError(.refused, step: "rec", detail: "\(address): HTTP 404: the server no longer has this key: rebind")

@@ -10,7 +10,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let middle = bytes.isEmpty ? 0 : Int(bytes[bytes.count / 2]) % bytes.count
         let halves = Reading([bytes[..<middle], bytes[middle...]])
         precondition(halves == whole)
-        _ = PlainAddress(String(decoding: bytes.prefix(256), as: UTF8.self))
+        _ = RequestURL(String(decoding: bytes.prefix(256), as: UTF8.self))
     }
 }
 

@@ -30,6 +30,8 @@ package struct AnswerReader {
     private var lineBytes = 0
     private var version: UInt8 = 0
     private var status = 0
+    private var head: [UInt8] = []
+    private var retryAfter: Int?
     private var length: Int?
     private var isChunked = false
     private var isLast = false
@@ -42,7 +44,7 @@ package struct AnswerReader {
     /// nil until the answer is complete.
     package var answer: HTTPResponse? {
         guard case .complete = state else { return nil }
-        return HTTPResponse(status: status, body: body)
+        return HTTPResponse(status: status, body: body, retryAfter: retryAfter, head: head)
     }
 
     /// Whether the connection may carry another request.
@@ -127,10 +129,11 @@ extension AnswerReader {
     }
 
     private mutating func readField(_ line: [UInt8]) throws(Problem) {
-        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > 0, line[..<colon].allSatisfy({ $0 > 0x20 }) else {
-            throw .malformed("a line of its head is no field")
-        }
-        let value = AnswerReader.lowercased(line[(colon + 1)...])
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > 0, line[..<colon].allSatisfy({ $0 > 0x20 }),
+            line[colon...].allSatisfy({ $0 >= 0x20 || $0 == UInt8(ascii: "\t") })
+        else { throw .malformed("a line of its head is no field") }
+        head += line + [UInt8(ascii: "\n")]
+        let value = AnswerReader.lowercased(AnswerReader.trimmed(line[(colon + 1)...]))
         switch String(decoding: AnswerReader.lowercased(line[..<colon]), as: UTF8.self) {
         case "content-length":
             guard let count = AnswerReader.number(value, radix: 10), length == nil || length == count else {
@@ -142,6 +145,7 @@ extension AnswerReader {
                 throw .malformed("Transfer-Encoding is not chunked")
             }
             isChunked = true
+        case "retry-after": retryAfter = AnswerReader.number(value, radix: 10).flatMap { $0 > 0 ? $0 : nil }
         case "connection": if value.elementsEqual("close".utf8) { isLast = true }
         default: break
         }
@@ -152,7 +156,7 @@ extension AnswerReader {
         if (100..<200).contains(status) {
             // 101 would change the protocol, which nobody asked for.
             guard status != 101 else { throw .malformed("it changes the protocol") }
-            (length, isChunked, state) = (nil, false, .status)
+            (head, retryAfter, length, isChunked, state) = ([], nil, nil, false, .status)
             return
         }
         if status == 204 || status == 304 {
@@ -194,11 +198,16 @@ extension AnswerReader {
         return digits.isEmpty ? nil : number
     }
 
-    /// In lower case, without blanks at either end.
-    private static func lowercased(_ text: ArraySlice<UInt8>) -> [UInt8] {
+    /// Without blanks at either end.
+    static func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         let isBlank = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-        let start = text.firstIndex { !isBlank($0) } ?? text.endIndex
-        let end = text.lastIndex { !isBlank($0) }.map { $0 + 1 } ?? start
-        return text[start..<end].map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+        guard let start = text.firstIndex(where: { !isBlank($0) }), let end = text.lastIndex(where: { !isBlank($0) }) else {
+            return []
+        }
+        return text[start...end]
+    }
+
+    static func lowercased(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        text.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
     }
 }

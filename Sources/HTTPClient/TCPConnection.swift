@@ -5,36 +5,36 @@ internal import PinKit
 /// A TCP connection, begun at once and waited for where it is needed. For use by one thread at a time.
 ///
 /// The addresses of a name are tried in their order, a quarter of a second apart, and the first that answers is taken.
-final class PlainConnection: @unchecked Sendable {
-    private typealias Lookup = Result<[SocketAddress], SocketAddress.Missing>
+final class TCPConnection: @unchecked Sendable {
+    typealias LookUp = @Sendable (String, UInt16) throws(SocketAddress.Missing) -> [SocketAddress]
 
     /// Milliseconds until the next address is tried beside those that have not answered (RFC 8305 §5).
     private static let patience = 250
 
-    let address: PlainAddress
+    private let host: String
+    private let port: UInt16
     /// Those that are being connected; one, once that is done.
     private var descriptors: [Int32] = []
     private var isConnected = false
     private var untried: ArraySlice<SocketAddress> = []
-    private let lookup = Mailbox<Lookup>()
+    private let lookup = Mailbox<Result<[SocketAddress], SocketAddress.Missing>>()
     private var isLookingUp = false
     /// Why the latest of those that were tried did not answer.
     private var reason = ""
 
-    /// Contacts a numeric address now. A name is looked up on a thread of its own, since that cannot be told when to end.
-    init(to address: PlainAddress) {
-        self.address = address
-        let (host, port, lookup) = (address.host, address.port, lookup)
-        if let numeric = try? SocketAddress.all(of: host, port: port, flags: AI_NUMERICHOST) {
-            untried = numeric[...]
+    /// Contacts a numeric address now. A name is looked up on a thread of its own, since that cannot be told when to end: the
+    /// deadline leaves it behind.
+    init(to host: String, port: UInt16, lookUp: @escaping LookUp = SocketAddress.lookUp) {
+        self.host = host
+        self.port = port
+        if let known = SocketAddress.known(host, port: port) {
+            untried = known[...]
             tryNext()
             return
         }
+        let lookup = lookup
         isLookingUp = startWorker {
-            lookup.post(
-                Lookup { () throws(SocketAddress.Missing) in
-                    try SocketAddress.all(of: host, port: port, flags: AI_ADDRCONFIG)
-                })
+            lookup.post(Result { () throws(SocketAddress.Missing) in try lookUp(host, port) })
         }
         if !isLookingUp { reason = "no thread to look the name up" }
     }
@@ -44,7 +44,7 @@ final class PlainConnection: @unchecked Sendable {
     }
 
     /// Sends all of `bytes`.
-    func send(_ bytes: [UInt8], before deadline: Deadline) throws(PlainFailure) {
+    func send(_ bytes: [UInt8], before deadline: Deadline) throws(HTTPFailure) {
         try connect(before: deadline)
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -52,12 +52,18 @@ final class PlainConnection: @unchecked Sendable {
             let count = unsafe rest.withUnsafeBytes { bytes in
                 unsafe Glibc.send(descriptors[0], bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
             }
-            if count >= 0 { rest = rest.dropFirst(count) } else { try PlainConnection.require(errno) }
+            if count >= 0 { rest = rest.dropFirst(count) } else { try TCPConnection.require(errno) }
         }
     }
 
+    /// Sends what fits into the connection as it is, and waits for nothing.
+    func sendAtOnce(_ bytes: [UInt8]) {
+        guard isConnected else { return }
+        _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.send(descriptors[0], $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    }
+
     /// Some bytes; none where the other end has closed.
-    func receive(before deadline: Deadline) throws(PlainFailure) -> [UInt8] {
+    func receive(before deadline: Deadline) throws(HTTPFailure) -> [UInt8] {
         while true {
             try wait(POLLIN, before: deadline)
             var failure: Int32 = 0
@@ -67,73 +73,49 @@ final class PlainConnection: @unchecked Sendable {
                 count = max(0, received)
             }
             if failure == 0 { return bytes }
-            try PlainConnection.require(failure)
+            try TCPConnection.require(failure)
         }
     }
 
     /// Throws unless what failed with `number` may be tried again.
-    private static func require(_ number: Int32) throws(PlainFailure) {
+    private static func require(_ number: Int32) throws(HTTPFailure) {
         guard number != EINTR, number != EAGAIN else { return }
         let isClosed = number == ECONNRESET || number == EPIPE
-        throw PlainFailure(isClosed ? .closed : .other, Errno(number: number).description)
+        throw HTTPFailure(isClosed ? .closed : .other, Errno(number: number).description)
     }
 
-    private func wait(_ event: Int32, before deadline: Deadline) throws(PlainFailure) {
+    private func wait(_ event: Int32, before deadline: Deadline) throws(HTTPFailure) {
         var events = [pollfd(fd: descriptors[0], events: Int16(event), revents: 0)]
-        while unsafe poll(&events, 1, Int32(deadline.millisecondsLeft)) <= 0 {
-            guard !deadline.hasPassed else { throw PlainFailure(.other, "no answer before the deadline") }
-        }
-    }
-}
-
-/// Why there is no answer.
-struct PlainFailure: Error {
-    enum Kind {
-        /// By the server, before it said anything.
-        case closed
-        case tooLong
-        case other
-    }
-
-    let kind: Kind
-    let reason: String
-
-    init(_ kind: Kind, _ reason: String) {
-        self.kind = kind
-        self.reason = reason
-    }
-
-    init(_ problem: AnswerReader.Problem) {
-        switch problem {
-        case .tooLong: self.init(.tooLong, "the answer is too long")
-        case .malformed(let text): self.init(.other, "not an answer of HTTP/1: \(text)")
-        }
+        repeat {
+            // Also for who never stops talking.
+            guard !deadline.hasPassed else { throw HTTPFailure(.other, "no answer before the deadline") }
+        } while unsafe poll(&events, 1, Int32(deadline.millisecondsLeft)) <= 0
     }
 }
 
 // MARK: - Connecting
 
-extension PlainConnection {
-    private func connect(before deadline: Deadline) throws(PlainFailure) {
+extension TCPConnection {
+    private func connect(before deadline: Deadline) throws(HTTPFailure) {
         if isLookingUp { try takeAddresses(before: deadline) }
         while !isConnected {
             if descriptors.isEmpty, !tryNext() {
-                throw PlainFailure(.other, "connect to \(address.host) port \(address.port): \(reason)")
+                throw HTTPFailure(.other, "connect to \(host) port \(port): \(reason)")
             }
             guard !deadline.hasPassed else {
-                throw PlainFailure(.other, "connect to \(address.host) port \(address.port): no answer before the deadline")
+                throw HTTPFailure(.other, "connect to \(host) port \(port): no answer before the deadline")
             }
-            let time = min(deadline.millisecondsLeft, untried.isEmpty ? Int.max : PlainConnection.patience)
+            let time = min(deadline.millisecondsLeft, untried.isEmpty ? Int.max : TCPConnection.patience)
             if settle(within: time) == 0 { tryNext() }
         }
     }
 
-    private func takeAddresses(before deadline: Deadline) throws(PlainFailure) {
+    private func takeAddresses(before deadline: Deadline) throws(HTTPFailure) {
         isLookingUp = false
         switch lookup.next(before: deadline) {
         case .success(let found): untried = found[...]
-        case .failure(let missing): throw PlainFailure(.other, "look up \(address.host): \(missing.reason)")
-        case nil: throw PlainFailure(.other, "look up \(address.host): no answer before the deadline")
+        case .failure(let missing): throw HTTPFailure(.other, "look up \(host): \(missing.reason)")
+        case nil: throw HTTPFailure(.other, "look up \(host): no answer before the deadline")
         }
     }
 
@@ -156,7 +138,7 @@ extension PlainConnection {
         guard unsafe poll(&events, nfds_t(events.count), Int32(milliseconds)) > 0 else { return 0 }
         let ready = events.filter { $0.revents != 0 }.map(\.fd)
         for descriptor in ready {
-            let failure = PlainConnection.failure(of: descriptor)
+            let failure = TCPConnection.failure(of: descriptor)
             if failure == 0 {
                 for other in descriptors where other != descriptor { close(other) }
                 descriptors = [descriptor]

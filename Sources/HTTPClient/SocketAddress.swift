@@ -15,9 +15,28 @@ struct SocketAddress: Sendable {
     /// A `sockaddr` of that family.
     private let bytes: [UInt8]
 
-    /// Those of `host`, in the order in which to try them; at least one. With AI_NUMERICHOST in `flags` nobody is asked, else it
-    /// takes as long as it takes.
-    static func all(of host: String, port: UInt16, flags: Int32) throws(Missing) -> [SocketAddress] {
+    /// The name of this machine, which is never looked up (RFC 6761 §6.3).
+    static let localhost = "localhost"
+
+    /// Those of a host that nobody need be asked about; nil for a name.
+    static func known(_ host: String, port: UInt16) -> [SocketAddress]? {
+        let numbers = host == localhost ? ["127.0.0.1", "::1"] : [host]
+        let found = numbers.compactMap { try? all(of: $0, port: port, flags: AI_NUMERICHOST) }
+        return found.isEmpty ? nil : Array(found.joined())
+    }
+
+    /// Whether `host` is an address of IPv4 or IPv6 in its usual form.
+    static func isNumeric(_ host: String) -> Bool {
+        var address = in6_addr()
+        return unsafe inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1
+    }
+
+    /// Those of a name, in the order in which to try them; at least one. It takes as long as it takes.
+    static func lookUp(_ name: String, port: UInt16) throws(Missing) -> [SocketAddress] {
+        try all(of: name, port: port, flags: AI_ADDRCONFIG)
+    }
+
+    private static func all(of host: String, port: UInt16, flags: Int32) throws(Missing) -> [SocketAddress] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         unsafe hints.ai_flags = flags | AI_NUMERICSERV
