@@ -166,7 +166,7 @@ cvm_clevis_with_dependencies() {
 }
 
 cvm_clevis_install_network() {
-    cvm_clevis_library libcurl.so.4
+    cvm_clevis_library libssl.so.3
     dracut_module_included "network" || cvm_clevis_fail "a pin in $cvm_clevis_config needs the network, which is left out"
 }
 

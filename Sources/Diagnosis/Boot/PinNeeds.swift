@@ -9,7 +9,7 @@ struct PinNeeds {
     /// Libraries that the program opens when it first needs them, with the pins that do.
     var libraries: [(name: String, pins: String)] {
         var libraries: [(name: String, pins: String)] = []
-        if network { libraries.append(("libcurl.so.4", who(["tang", "snp-attest", "tdx-attest"]))) }
+        if network { libraries.append(("libssl.so.3", who(["tang", "snp-attest", "tdx-attest"]))) }
         if pins.contains("tpm2") {
             libraries += ["esys", "mu", "rc", "tctildr", "tcti-device"].map { ("libtss2-\($0).so.0", "tpm2") }
         }

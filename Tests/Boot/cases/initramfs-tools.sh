@@ -71,7 +71,7 @@ prepare_tools
 cvm-clevis init >/dev/null 2>&1 || true
 
 bind_tools tools-null null '{}' --on-failure prompt
-expect "an image for a pin without peers has no libcurl" sh -c "! grep -q libcurl '$work/tools-null.list'"
+expect "an image for a pin without peers has no libssl" sh -c "! grep -q libssl '$work/tools-null.list'"
 expect "and no TPM library" sh -c "! grep -q libtss2 '$work/tools-null.list'"
 opens "the script of initramfs-tools opens the root" "$initrd" "$work/tools-null.img"
 Tests/EndToEnd/null-cipher.py "$work/tools-null.img" "$work/tools-refused.img"
@@ -82,7 +82,8 @@ start_tang tools-tang-keys
 port=${TANG_URL##*:}
 curl -sSf "$TANG_URL/adv" >"$work/tools-adv.json"
 bind_tools tools-tang tang "{\"url\":\"http://10.0.2.2:$port\",\"adv\":\"$work/tools-adv.json\"}"
-expect "an image for tang has libcurl" grep -q libcurl.so.4 "$work/tools-tang.list"
+expect "an image for tang has libssl" grep -q libssl.so.3 "$work/tools-tang.list"
+expect "and no libcurl" sh -c "! grep -q libcurl '$work/tools-tang.list'"
 opens "initramfs-tools brings up the network, and tang opens the root" "$initrd" "$work/tools-tang.img" -- ip=dhcp
 stop_peers
 stays_closed "without the server the machine goes off" 'stays closed: .*unavailable.*the machine goes off' \
@@ -92,7 +93,7 @@ start_tpm tools-tpm
 bind_tools tools-tpm2 tpm2 '{"pcr_ids":"15"}'
 stop_peers
 unset TPM2TOOLS_TCTI
-expect "an image for tpm2 has no libcurl" sh -c "! grep -q libcurl '$work/tools-tpm2.list'"
+expect "an image for tpm2 has no libssl" sh -c "! grep -q libssl '$work/tools-tpm2.list'"
 VM_TPM=$work/tools-tpm opens "tpm2 opens the root with initramfs-tools" "$initrd" "$work/tools-tpm2.img"
 expect "and PCR 15 says which volume that was" grep -aq "pcr 15: $(pcr_of_volume "$work/tools-tpm2.img")" "$console"
 expect "as the log of measurements does" grep -aq '"string":"cryptsetup:root:'"$luks_uuid"'"' "$console"

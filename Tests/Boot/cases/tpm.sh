@@ -15,7 +15,7 @@ for volume in tpm both; do
 done
 make_initrd tpm "$work/tpm.json"
 listing "$initrd" >"$work/tpm.list"
-expect "an initrd for tpm2 alone has no libcurl" sh -c "! grep -q libcurl '$work/tpm.list'"
+expect "an initrd for tpm2 alone has no libssl" sh -c "! grep -q libssl '$work/tpm.list'"
 VM_TPM=$tpm opens "tpm2 opens the root" "$initrd" "$work/tpm.img"
 mkdir "$work/other-tpm"
 VM_TPM=$work/other-tpm stays_closed "another TPM does not, and the machine goes off" 'tpm2: refused: ' "$initrd" "$work/tpm.img"

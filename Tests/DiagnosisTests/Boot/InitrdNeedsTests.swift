@@ -40,25 +40,25 @@ import Testing
             ])
     }
 
-    @Test func `a pin that asks a server needs libcurl, a network card's driver and the network`() throws {
+    @Test func `a pin that asks a server needs libssl, a network card's driver and the network`() throws {
         let stage = try BootStage(pins: ["tang"])
         #expect(
             try stage.problems() == [
                 "warning unit initrd: its units do not wait for the network, which pins ask over",
-                "fails library initrd: libcurl.so.4 is missing, for tang",
+                "fails library initrd: libssl.so.3 is missing, for tang",
                 "fails module initrd: the driver for a network card that confidential VMs have is missing: "
                     + "virtio_net or gve or hv_netvsc or mana or ena, for \(BootStage.release)",
                 "fails network initrd: a pin asks over the network, and nothing in it brings that up",
             ])
-        stage.library("usr/lib/x86_64-linux-gnu/libcurl.so.4", ["libssl.so.3"])
+        stage.library("usr/lib/x86_64-linux-gnu/libssl.so.3", ["libcrypto.so.3"])
         stage.driver("virtio_net")
         stage.program("usr/lib/systemd/systemd-networkd")
         stage.text("etc/systemd/system/cvm-clevis-key.service.d/50-network.conf", "")
         #expect(
             try stage.problems() == [
-                "fails library initrd: libssl.so.3 is missing (/usr/lib/x86_64-linux-gnu/libcurl.so.4 needs it), for tang"
+                "fails library initrd: libcrypto.so.3 is missing (/usr/lib/x86_64-linux-gnu/libssl.so.3 needs it), for tang"
             ])
-        stage.library("usr/lib/x86_64-linux-gnu/libssl.so.3")
+        stage.library("usr/lib/x86_64-linux-gnu/libcrypto.so.3")
         stage.text("usr/lib/dracut-lib.sh", "")
         #expect(
             try stage.problems() == [
