@@ -130,6 +130,14 @@ public enum FileIO {
         return status.st_mode & 0o077 == 0
     }
 
+    /// Makes `path` belong to whom `other` belongs to; for anybody but root it does already.
+    public static func give(_ path: String, toOwnerOf other: String) throws(FileError) {
+        guard geteuid() == 0 else { return }
+        var status = stat()
+        guard unsafe stat(other, &status) == 0 else { throw FileError(other, errno: errno) }
+        guard unsafe chown(path, status.st_uid, status.st_gid) == 0 else { throw FileError(path, errno: errno) }
+    }
+
     /// The names in a directory, in no order, without `.` and `..`.
     public static func names(in path: String) throws(FileError) -> [String] {
         guard let directory = unsafe opendir(path) else { throw FileError(path, errno: errno) }

@@ -63,17 +63,11 @@ enum KeyFile {
             try SecretBytes.random(count: Sealer.keyLength)
         }
         try create(path, secret: key)
-        if let owner { try give(path, toOwnerOf: owner) }
+        if let owner {
+            try BrokerError.wrapping { () throws(FileError) in try FileIO.give(path, toOwnerOf: owner) }
+        }
         try sync(path)
         try sync(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
-    }
-
-    private static func give(_ path: String, toOwnerOf other: String) throws(BrokerError) {
-        guard geteuid() == 0 else { return }
-        var status = stat()
-        guard unsafe stat(other, &status) == 0, unsafe chown(path, status.st_uid, status.st_gid) == 0 else {
-            throw BrokerError("cannot give \(path) to the owner of \(other)")
-        }
     }
 
     private static func sync(_ path: String) throws(BrokerError) {
