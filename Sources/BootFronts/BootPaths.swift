@@ -3,6 +3,7 @@
 public enum BootPaths {
     /// Of root alone.
     public static let directory = "/run/cvm-clevis"
+    public static let keySocket = "\(directory)/key.socket"
     public static let asks = "/run/systemd/ask-password"
     public static let initrdRelease = "/etc/initrd-release"
 

@@ -25,14 +25,16 @@ public struct BootConfig: Sendable, Equatable {
         /// Whether a binding without a signature is accepted.
         public let unsigned: Bool
         public let onFailure: OnFailure
+        /// Whether the running system opens it, and not the initrd.
+        public let isLate: Bool
 
         /// `.malformed` where a member breaks the rule in its comment.
         public init(
             name: String, uuid: String, owner: PublicKey?, pins: [String], modes: PinModes = PinModes(),
-            unsigned: Bool = false, onFailure: OnFailure = .poweroff
+            unsigned: Bool = false, onFailure: OnFailure = .poweroff, isLate: Bool = false
         ) throws(LUKSError) {
             do throws(JSONError) {
-                try self.init(name, uuid, owner, pins, modes, unsigned, onFailure, at: "")
+                try self.init(name, uuid, owner, pins, modes, unsigned, onFailure, isLate, at: "")
             } catch {
                 throw LUKSError(.malformed, step: "boot configuration", detail: error.description)
             }
@@ -79,6 +81,11 @@ public struct BootConfig: Sendable, Equatable {
         }
     }
 
+    /// Without what the running system opens: what an initrd looks at. It may have no volumes.
+    public var early: BootConfig { BootConfig(checked: volumes.filter { !$0.isLate }) }
+
+    private init(checked volumes: [Volume]) { self.volumes = volumes }
+
     public var json: JSON { ["version": 1, "volumes": .array(volumes.map(\.json))] }
 
     private static func check(_ volumes: [Volume]) throws(JSONError) {
@@ -106,13 +113,14 @@ extension BootConfig.Volume {
         guard let onFailure = BootConfig.OnFailure(rawValue: text) else {
             throw reader.error(at: "on_failure", "must be poweroff, prompt or shell")
         }
+        let isLate = try reader.optionalBool("late") ?? false
         try reader.finish()
-        try self.init(name, uuid, owner, pins, modes ?? PinModes(), unsigned, onFailure, at: reader.place)
+        try self.init(name, uuid, owner, pins, modes ?? PinModes(), unsigned, onFailure, isLate, at: reader.place)
     }
 
     private init(
         _ name: String, _ uuid: String, _ owner: PublicKey?, _ pins: [String], _ modes: PinModes, _ unsigned: Bool,
-        _ onFailure: BootConfig.OnFailure, at place: String
+        _ onFailure: BootConfig.OnFailure, _ isLate: Bool, at place: String
     ) throws(JSONError) {
         guard BootConfig.Volume.isName(name) else {
             throw JSONError(place: place, problem: "name must be 1 to 64 of A-Z a-z 0-9 _ . - and start with none of . -")
@@ -131,6 +139,7 @@ extension BootConfig.Volume {
         self.modes = modes
         self.unsigned = unsigned
         self.onFailure = onFailure
+        self.isLate = isLate
     }
 
     fileprivate var json: JSON {
@@ -140,6 +149,7 @@ extension BootConfig.Volume {
         if !modes.isEmpty { members["modes"] = modes.json }
         members["unsigned"] = .bool(unsigned)
         members["on_failure"] = .string(onFailure.rawValue)
+        if isLate { members["late"] = true }
         return .object(members)
     }
 

@@ -15,12 +15,14 @@ struct Arguments {
           agent                answer the passphrase prompts of systemd-cryptsetup
           key                  answer the token plugin: a request on standard input, the key on standard output
           volumes              say what an initrd has to bring: NAME UUID ON_FAILURE PIN,… of each volume, a line each
+          crypttab             write the lines of an initrd's crypttab, for the front that --front names
           act [NAME]           do what boot.json says of the volume NAME, or of all, that stayed closed
 
           --boot-config FILE   what is trusted (default /etc/cvm-clevis/boot.json)
           --device NAME=PATH   where the volume NAME is (default /dev/disk/by-uuid/UUID)
           --test               recover the keys and check that they open the volumes, but map nothing
           --act                in an initrd, switch the machine off where boot.json says so (on_failure)
+          --front FRONT        socket (default), agent or plugin
           --timeout SECONDS    give up after that long (default 60; serve: 120)
           --help, --version
 
@@ -32,7 +34,7 @@ struct Arguments {
         """
 
     enum Verb: String {
-        case open, headers, serve, agent, key, volumes, act
+        case open, headers, serve, agent, key, volumes, crypttab, act
     }
 
     var verb = Verb.open
@@ -40,6 +42,7 @@ struct Arguments {
     var volume: String?
     var bootConfiguration = "/etc/cvm-clevis/boot.json"
     var devices: [(name: String, path: String)] = []
+    var front = CrypttabLine.Front.socket
     var isTest = false
     var isActing = false
     private var seconds: Int?
@@ -61,7 +64,7 @@ struct Arguments {
             case "--version": return .answer("\(programVersion)\n")
             case "--test", "-t": arguments.isTest = true
             case "--act": arguments.isActing = true
-            case "--boot-config", "--device", "--timeout":
+            case "--boot-config", "--device", "--front", "--timeout":
                 guard let value = words.next(), arguments.set(word, to: value) else {
                     return .wrong("\(word) needs a value")
                 }
@@ -80,6 +83,9 @@ struct Arguments {
             let parts = value.split(separator: "=", maxSplits: 1)
             guard parts.count == 2 else { return false }
             devices.append((name: String(parts[0]), path: String(parts[1])))
+        case "--front":
+            guard let front = CrypttabLine.Front(rawValue: value) else { return false }
+            self.front = front
         default:
             guard let number = Int(value), (1...86_400).contains(number) else { return false }
             seconds = number

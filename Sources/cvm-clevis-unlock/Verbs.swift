@@ -30,10 +30,13 @@ extension Arguments {
         case .key:
             return PluginAnswer(arguments: self, configuration: configuration).run()
         case .volumes:
-            for volume in configuration.volumes {
+            for volume in configuration.early.volumes {
                 let pins = volume.pins.joined(separator: ",")
                 Console.answer("\(volume.name) \(volume.uuid) \(volume.onFailure.rawValue) \(pins)\n")
             }
+            return 0
+        case .crypttab:
+            for volume in configuration.early.volumes { Console.answer("\(CrypttabLine(volume, front))\n") }
             return 0
         case .act:
             return act(configuration, action)
@@ -70,7 +73,8 @@ extension Arguments {
     private func readConfiguration() -> BootConfig? {
         let path = bootConfiguration
         do {
-            return try BootConfig(parsing: FileIO.read(path, limit: BootConfig.maximumLength))
+            let configuration = try BootConfig(parsing: FileIO.read(path, limit: BootConfig.maximumLength))
+            return FileIO.exists(BootPaths.initrdRelease) ? configuration.early : configuration
         } catch let error as FileError {
             Console.say("error: \(error)")
             Console.say("hint: make it with 'cvm-clevis boot-config create' and put it into the initrd as \(path)")

@@ -7,6 +7,12 @@ clearenv()
 // A reader that goes away ends a write with EPIPE instead of ending the program.
 _ = signal(SIGPIPE, SIG_IGN)
 
+// They come from /proc. Who asked for one thing must not get another.
+guard !CommandLine.arguments.isEmpty else {
+    Console.say("error: /proc is not mounted")
+    exit(2)
+}
+
 switch Arguments.parse(CommandLine.arguments.dropFirst()) {
 case .answer(let text):
     Console.answer(text)

@@ -31,6 +31,17 @@ import Testing
         #expect(config.volumes[0].unsigned == false && config.volumes[0].onFailure == .poweroff)
     }
 
+    @Test func `an initrd looks at what is not late, and that may be nothing`() throws {
+        var late = BootConfigTests.volume
+        late.set("name", to: "data")
+        late.set("uuid", to: "7d6bf2a0-6a53-4b4f-9d0a-0f1b5c2f9e11")
+        late.set("late", to: true)
+        let both = try BootConfig(parsing: Array(BootConfigTests.config(BootConfigTests.volume, late).canonical.utf8))
+        #expect(both.early.volumes.map(\.name) == ["root"])
+        #expect(try BootConfig(parsing: Array(both.json.canonical.utf8)) == both)
+        #expect(try BootConfig(parsing: Array(BootConfigTests.config(late).canonical.utf8)).early.volumes.isEmpty)
+    }
+
     struct Broken: Sendable {
         let member: String
         let value: JSON?
@@ -49,6 +60,7 @@ import Testing
         Broken(member: "pins", value: "sss", reason: "volumes[0].pins: must be an array"),
         Broken(member: "unsigned", value: 0, reason: "volumes[0].unsigned: must be true or false"),
         Broken(member: "on_failure", value: "reboot", reason: "volumes[0].on_failure: must be poweroff, prompt or shell"),
+        Broken(member: "late", value: "yes", reason: "volumes[0].late: must be true or false"),
         Broken(member: "colour", value: "blue", reason: "volumes[0]: unknown member colour"),
     ]) func `a volume that breaks a rule is refused with its place`(_ broken: Broken) {
         var volume = BootConfigTests.volume

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import BootFronts
 package import Initrd
 internal import LUKS
 package import PinKit
@@ -137,11 +138,13 @@ package struct BootCheck: Sendable {
             }
             if entry.isForInitrd {
                 findings +=
-                    isKnown ? [Self.notInInitrd(volume)] : rules.problems(entry, volume).filter { $0.code == .crypttab }
+                    isKnown || volume.isLate
+                    ? [Self.notInInitrd(volume)] : rules.problems(entry, volume).filter { $0.code == .crypttab }
                 continue
             }
             pins.formUnion(volume.pins)
-            let problems = rules.problems(entry, volume)
+            var problems = rules.problems(entry, volume)
+            if isKnown && !volume.isLate { problems.append(Self.initrdWaits(for: volume)) }
             let well = Finding(.ok, .crypttab, at: "crypttab: \(volume.name)", "it is opened after the initrd")
             findings += problems.contains { $0.severity == .fails } ? problems : problems + [well]
         }
@@ -156,7 +159,7 @@ package struct BootCheck: Sendable {
             : "crypttab does not name it, so an initrd would have to open it"
         let remedy =
             "\(InitrdRules.rebuild); or, for one that is opened later, add to crypttab: \(volume.name) UUID=\(volume.uuid) "
-            + "\(CryptEntry.keySocket) header=/run/cvm-clevis/\(volume.name).header"
+            + "\(BootPaths.keySocket) header=/run/cvm-clevis/\(volume.name).header"
         return Finding(isKnown ? .fails : .warning, .front, at: "volume \(volume.name)", text, remedy: remedy)
     }
 
@@ -164,6 +167,13 @@ package struct BootCheck: Sendable {
         Finding(
             .fails, .front, at: "volume \(volume.name)",
             "crypttab leaves it to the initrd (x-initrd.attach), which does not open it",
-            remedy: InitrdRules.rebuild)
+            remedy: volume.isLate ? "leave x-initrd.attach out: boot.json says that it is late" : InitrdRules.rebuild)
+    }
+
+    private static func initrdWaits(for volume: BootConfig.Volume) -> Finding {
+        Finding(
+            .warning, .bootConfig, at: "volume \(volume.name)",
+            "the initrd waits for its disk, though it is opened after it: boot.json does not say that it is late",
+            remedy: "cvm-clevis boot-config create --late --keep … and \(InitrdRules.rebuild)")
     }
 }

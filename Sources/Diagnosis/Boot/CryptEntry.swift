@@ -11,9 +11,6 @@ struct CryptEntry: Equatable {
     var key: String
     var options: [String]
 
-    /// Where cvm-clevis-key.socket listens.
-    static let keySocket = "\(BootPaths.directory)/key.socket"
-
     var isForInitrd: Bool { options.contains("x-initrd.attach") }
     var isHeadless: Bool { options.contains { ["headless", "headless=1", "headless=true", "headless=yes"].contains($0) } }
     var hasHeader: Bool { options.contains { $0.hasPrefix("header=") } }

@@ -24,7 +24,7 @@ struct EarlyBoot {
 
     /// The volumes that something in it would open, and the others.
     func split(_ volumes: [BootConfig.Volume]) -> (opened: [BootConfig.Volume], rest: [BootConfig.Volume]) {
-        let opened = volumes.filter { rules.loop != nil || rules.entry(for: $0) != nil }
+        let opened = volumes.filter { !$0.isLate && (rules.loop != nil || rules.entry(for: $0) != nil) }
         return (opened, volumes.filter { volume in !opened.contains { $0.name == volume.name } })
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import BootFronts
 internal import Initrd
 internal import LUKS
 
@@ -49,12 +50,12 @@ struct FrontRules {
             problems.append(Finding(severity, .crypttab, at: "\(place): \(volume.name)", text, remedy: remedy))
         }
         let line =
-            "\(volume.name) UUID=\(volume.uuid) \(CryptEntry.keySocket) header=/run/cvm-clevis/\(volume.name).header"
+            "\(volume.name) UUID=\(volume.uuid) \(BootPaths.keySocket) header=/run/cvm-clevis/\(volume.name).header"
         if entry.name != volume.name {
             problem(.fails, "crypttab calls it \(entry.name), and boot.json \(volume.name)", "write: \(line)")
         } else if !entry.isFor(uuid: volume.uuid) {
             problem(.fails, "crypttab opens \(entry.device), and boot.json is for UUID=\(volume.uuid)", "write: \(line)")
-        } else if !entry.key.isEmpty, entry.key != CryptEntry.keySocket {
+        } else if !entry.key.isEmpty, entry.key != BootPaths.keySocket {
             problem(.fails, "its key is read from \(entry.key), not from our socket", "write: \(line)")
         } else if entry.hasHeader || !entry.key.isEmpty, let refusal = entry.refusal {
             problem(.fails, "our fronts would not answer: \(refusal)", "write: \(line)")
@@ -99,7 +100,7 @@ struct FrontRules {
                 lacking.append(
                     finding(
                         "nothing answers: neither our socket nor a header copy nor the token plugin",
-                        "give it \(CryptEntry.keySocket) and header=/run/cvm-clevis/\(entry.name).header"))
+                        "give it \(BootPaths.keySocket) and header=/run/cvm-clevis/\(entry.name).header"))
             }
             return lacking
         }

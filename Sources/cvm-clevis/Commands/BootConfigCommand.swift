@@ -45,6 +45,9 @@ struct BootConfigCommand: ParsableCommand {
         @Option(help: "What happens when the volume stays closed: poweroff, prompt or shell.")
         var onFailure = BootConfig.OnFailure.poweroff.rawValue
 
+        @Flag(help: "The running system opens it, and not the initrd: a data volume.")
+        var late = false
+
         @Flag(help: "Also accept bindings without a signature, as stock clevis makes them.")
         var allowUnsigned = false
 
@@ -76,7 +79,7 @@ struct BootConfigCommand: ParsableCommand {
             let volume = try BootConfig.Volume(
                 name: name, uuid: uuid ?? device.map { try Volume($0).uuid() } ?? "", owner: owner,
                 pins: pinsToAllow(policies), modes: modesToAllow(policies), unsigned: allowUnsigned,
-                onFailure: BootConfig.OnFailure(rawValue: onFailure) ?? .poweroff)
+                onFailure: BootConfig.OnFailure(rawValue: onFailure) ?? .poweroff, isLate: late)
             let text = try BootConfig(volumes: others(than: volume) + [volume]).json.pretty
             guard let output else { return Console.answer(text) }
             try FileIO.replace(output, Array("\(text)\n".utf8))

@@ -179,7 +179,7 @@ import Testing
     }
 
     @Test func `a volume that is opened later needs all that in the root`() throws {
-        let stage = try BootStage()
+        let stage = try BootStage(isLate: true)
         stage.initrd["etc/crypttab"] = nil
         stage.root["etc/crypttab"] = "root UUID=\(stage.uuid) \(BootStage.line)\n"
         #expect(
@@ -193,6 +193,20 @@ import Testing
         stage.root["etc/crypttab"] = "root UUID=\(stage.uuid) \(BootStage.line),x-initrd.attach\n"
         let found = try stage.problems()
         #expect(found.count == 1 && found[0].hasPrefix("fails front volume root: crypttab leaves it to the initrd"))
+    }
+
+    @Test func `an initrd that names a late volume opens it for nobody`() throws {
+        let stage = try BootStage(isLate: true)
+        let found = try stage.problems()
+        #expect(found.count == 1 && found[0].hasPrefix("fails front volume root: nothing opens it"))
+    }
+
+    @Test func `a volume that is opened later and not said to be late keeps the initrd waiting`() throws {
+        let stage = try BootStage()
+        stage.initrd["etc/crypttab"] = nil
+        stage.root["etc/crypttab"] = "root UUID=\(stage.uuid) \(BootStage.line)\n"
+        let waits = "warning boot-config volume root: the initrd waits for its disk"
+        #expect(try stage.problems().contains { $0.hasPrefix(waits) })
     }
 
     @Test func `without an initrd it is said that none was looked at`() throws {

@@ -28,22 +28,24 @@ final class BootStage {
     var commandLine = "root=/dev/mapper/root"
     var device: String?
 
-    init(pins: [String] = ["null"], onFailure: BootConfig.OnFailure = .poweroff) throws {
+    init(pins: [String] = ["null"], onFailure: BootConfig.OnFailure = .poweroff, isLate: Bool = false) throws {
         stage = try Stage()
         folder = try Folder()
         self.pins = pins
         uuid = try stage.volume.uuid()
         device = stage.path
         try stage.bind("null")
-        root["etc/cvm-clevis/boot.json"] = try bootConfig(pins: pins + ["null"], onFailure: onFailure)
+        root["etc/cvm-clevis/boot.json"] = try bootConfig(pins: pins + ["null"], onFailure: onFailure, isLate: isLate)
         fill()
     }
 
     func bootConfig(
-        pins: [String], uuid: String? = nil, owner: PublicKey? = nil, onFailure: BootConfig.OnFailure = .poweroff
+        pins: [String], uuid: String? = nil, owner: PublicKey? = nil, onFailure: BootConfig.OnFailure = .poweroff,
+        isLate: Bool = false
     ) throws -> String {
         let volume = try BootConfig.Volume(
-            name: "root", uuid: uuid ?? self.uuid, owner: owner ?? stage.owner.publicKey, pins: pins, onFailure: onFailure)
+            name: "root", uuid: uuid ?? self.uuid, owner: owner ?? stage.owner.publicKey, pins: pins, onFailure: onFailure,
+            isLate: isLate)
         return try BootConfig(volumes: [volume]).json.pretty
     }
 
