@@ -16,13 +16,16 @@ cvm_clevis_config=/etc/cvm-clevis/boot.json
 # called by dracut
 check() {
     require_binaries cvm-clevis-unlock || return 1
-    [[ -s $dracutsysrootdir$cvm_clevis_config ]]
+    [[ -s $dracutsysrootdir$cvm_clevis_config ]] || return 1
+    # Nothing to do where all volumes are late. A file that is not valid ends dracut in install().
+    ! cvm_clevis_volumes >/dev/null 2>&1 || [[ $cvm_clevis_known ]]
 }
 
 # called by dracut. A module that it cannot install makes dracut leave this one out, with one line and status 0: so only
 # what exists is asked for, and install() looks at what came.
 depends() {
     local modules="dm rootfs-block" module
+    cvm_clevis_volumes >/dev/null 2>&1
     dracut_module_included "systemd" && module=systemd-ask-password
     [[ ! $module ]] || ! cvm_clevis_module_exists $module || modules+=" $module"
     cvm_clevis_has_network_pin && [[ " $omit_dracutmodules " != *" network "* ]] && modules+=" network cvm-clevis-nics"
@@ -31,6 +34,7 @@ depends() {
 
 # called by dracut
 installkernel() {
+    cvm_clevis_volumes >/dev/null 2>&1
     hostonly='' instmods dm_crypt xts aes
     cvm_clevis_has_pin snp-attest && hostonly='' instmods configfs tsm sev-guest
     cvm_clevis_has_pin tdx-attest && hostonly='' instmods configfs tsm tdx-guest
@@ -59,9 +63,19 @@ install() {
     fi
 }
 
-# What boot.json says, by the program that will read it: name, UUID, on_failure and pins of each volume, a line each.
+# cvm_clevis_ask VERB…: what boot.json says, by the program that will read it.
+cvm_clevis_ask() {
+    ${dracutsysrootdir:+chroot "$dracutsysrootdir"} cvm-clevis-unlock "$@" --boot-config "$cvm_clevis_config"
+}
+
+# Name, UUID, on_failure and pins of each volume that the initrd opens, a line each. The program is asked once; what runs
+# this in subshells runs it by itself before.
 cvm_clevis_volumes() {
-    ${dracutsysrootdir:+chroot "$dracutsysrootdir"} cvm-clevis-unlock volumes --boot-config "$cvm_clevis_config"
+    [[ ${cvm_clevis_known+is} ]] || cvm_clevis_known=$(cvm_clevis_ask volumes) || {
+        unset -v cvm_clevis_known
+        return 1
+    }
+    [[ ! $cvm_clevis_known ]] || echo "$cvm_clevis_known"
 }
 
 # cvm_clevis_has_pin NAME: boot.json allows it.
@@ -130,20 +144,11 @@ cvm_clevis_install_dropins() {
 
 # Beside what dracut found for this host's own boot.
 cvm_clevis_write_crypttab() {
-    local name uuid failure source options
-    while read -r name uuid failure _; do
-        source=none options=header=/run/cvm-clevis/$name.header,x-initrd.attach
-        [[ $cvm_clevis_front != socket ]] || source=/run/cvm-clevis/key.socket
-        # The plugin is given the very header that opens the volume.
-        [[ $cvm_clevis_front != plugin ]] || options=x-initrd.attach
-        if [[ $failure == poweroff ]]; then
-            # An agent answers prompts, which there are none of in a headless boot: they end by themselves.
-            options+=,tries=1
-            if [[ $cvm_clevis_front == agent ]]; then options+=,timeout=180; else options+=,headless=1; fi
-        fi
-        sed -i "/^${name}[[:space:]]/d" "$initdir/etc/crypttab" 2>/dev/null
-        echo "$name UUID=$uuid $source $options" >>"$initdir/etc/crypttab"
-    done < <(cvm_clevis_volumes)
+    local line
+    while read -r line; do
+        sed -i "/^${line%% *}[[:space:]]/d" "$initdir/etc/crypttab" 2>/dev/null
+        echo "$line" >>"$initdir/etc/crypttab"
+    done < <(cvm_clevis_ask crypttab --front "$cvm_clevis_front")
 }
 
 # cvm_clevis_library NAME: with the libraries that it needs. Dracut itself looks for those of executable files only, which
