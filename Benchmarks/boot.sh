@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
 . Tests/Boot/vm.sh
 
 prepare_boots
+prepare_root "$run/root"
 work=$run
 export XDG_CONFIG_HOME=$work/owner
 VM_OPTIONS=()

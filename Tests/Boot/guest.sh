@@ -1,7 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The guest: Debian 13 in a folder, which initrds are built in and images are filled from. Sourced by run.sh.
 
-guest_suite=trixie
 guest_packages=(
     systemd systemd-sysv systemd-cryptsetup systemd-resolved udev dbus kmod iproute2 e2fsprogs dmsetup zstd
     dracut dracut-network cryptsetup-bin linux-image-cloud-amd64
@@ -10,25 +9,33 @@ guest_packages=(
     linux-headers-cloud-amd64 make gcc libc6-dev                                        # for the test kernel module
 )
 
-# Sets guest to the folder, and kernel to its kernel's release. Makes it if no run made it before: two minutes.
+# Sets guest to the folder, and kernel to its kernel's release.
 prepare_guest() {
-    guest=$cache/$({ declare -p guest_suite guest_packages; declare -f in_root make_guest; } | sha256sum | head -c 16)
-    [ -d "$guest" ] || make_guest
+    prepare_debian guest trixie "${guest_packages[@]}"
     kernel=$(basename "$guest"/lib/modules/*)
 }
 
-make_guest() {
-    local making=$guest.making.$$
-    rm -rf "$cache"/*.making.*
+# prepare_debian VARIABLE SUITE PACKAGE…: sets the variable to a folder with that Debian and these packages. Makes it if no run
+# made it before: two minutes.
+prepare_debian() {
+    local -n folder=$1
+    folder=$cache/$({ echo "${@:2}"; declare -f in_root make_debian; } | sha256sum | head -c 16)
+    [ -d "$folder" ] || make_debian "$folder" "${@:2}"
+}
+
+# make_debian FOLDER SUITE PACKAGE…
+make_debian() {
+    local making=$1.making.$$
+    rm -rf "$1".making.*
     mkdir -p "$making"
-    note "Debian $guest_suite for the guest, into $guest"
-    debootstrap --variant=minbase "$guest_suite" "$making" "$(archive)" >"$making.log" 2>&1 || give_up "$making.log"
+    note "Debian $2, into $1"
+    debootstrap --variant=minbase "$2" "$making" "$(archive)" >"$making.log" 2>&1 || give_up "$making.log"
     # Without INITRD=No the kernel's package would build an initrd that nobody boots.
-    in_root "$making" INITRD=No apt-get install -y -q --no-install-recommends "${guest_packages[@]}" >>"$making.log" 2>&1 ||
+    in_root "$making" INITRD=No apt-get install -y -q --no-install-recommends "${@:3}" >>"$making.log" 2>&1 ||
         give_up "$making.log"
     rm -rf "$making"/var/cache/apt/archives/*.deb "$making"/var/lib/apt/lists/*
-    mv "$making" "$guest"
-    mv "$making.log" "$guest.log"
+    mv "$making" "$1"
+    mv "$making.log" "$1.log"
 }
 
 give_up() {

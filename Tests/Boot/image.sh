@@ -1,14 +1,25 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 # Encrypted images without device-mapper, loop devices or a virtual machine. Sourced by run.sh.
 
-# make_volume FILE LUKS_UUID FS_UUID: LUKS2 around an ext4 of 16 MiB that holds a file. The file system is made first, then
-# encrypted in place by cryptsetup alone; that moves it by half of the 32 MiB that are reserved.
-make_volume() {
-    mkdir -p "$run/content"
+# Sets passphrase to the file that opens images, and plain to one that nothing is bound to.
+prepare_images() {
+    passphrase=$run/passphrase
+    printf 'correct horse' >"$passphrase"
+    mkdir "$run/content" "$run/host-content"
     echo "from the owner" >"$run/content/mark"
+    echo "from the host" >"$run/host-content/mark"
+    plain=$run/plain.img
+    make_root "$plain"
+}
+
+# make_volume FILE LUKS_UUID FS_UUID [CONTENT MIB]: LUKS2 around an ext4 of 16 MiB, or more, that holds a file, or what is in
+# the folder CONTENT. The file system is made first, then encrypted in place by cryptsetup alone; that moves it by half of the
+# 32 MiB that are reserved.
+make_volume() {
+    local content=${4:-$run/content} size=${5:-16}
     rm -f "$1"
-    truncate -s 48M "$1"
-    mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum_seed -m 0 -U "$3" -d "$run/content" "$1" 16M
+    truncate -s "$((size + 32))M" "$1"
+    mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum_seed -m 0 -U "$3" -d "$content" "$1" "${size}M"
     cryptsetup reencrypt --encrypt --type luks2 --uuid "$2" --reduce-device-size 32M --cipher aes-xts-plain64 --key-size 512 \
         --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file "$passphrase" --batch-mode "$1" >/dev/null 2>&1
 }
@@ -20,8 +31,6 @@ make_root() { make_volume "$1" "$luks_uuid" "$root_uuid"; }
 # UUID of the root's. It takes no secret to make, and a genuine guest gets its key for it.
 make_host_root() {
     Tests/EndToEnd/null-cipher.py "$1" "$2"
-    mkdir -p "$run/host-content"
-    echo "from the host" >"$run/host-content/mark"
     mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum_seed -m 0 -U "$root_uuid" -E offset=$((16 << 20)) \
         -d "$run/host-content" "$2" 16M
 }

@@ -6,10 +6,10 @@ left_out="i18n drm plymouth btrfs lvm mdraid multipath dmraid nvdimm iscsi nfs c
     resume overlayfs overlay-root convertfs crypt-gpg crypt-loop kernel-modules-extra virtfs virtiofs fido2 pkcs11 pcsc
     bluetooth clevis clevis-pin-null clevis-pin-sss clevis-pin-tang clevis-pin-tpm2"
 
-# The root that initrds are made in: the guest's files, to which ours are added. Hard links, so nothing in it may be
-# changed, only replaced.
+# prepare_root FOLDER: sets root to it, in which initrds are made: the guest's files, to which ours are added. Hard links, so
+# nothing in it may be changed, only replaced.
 prepare_root() {
-    root=$run/root
+    root=$1
     cp -al "$guest" "$root"
     # Wherever tpm2-tools is installed, dracut puts these libraries, and libcurl below them, beside systemd-cryptsetup.
     rm -rf "$root/usr/lib/dracut/modules.d/91tpm2-tss"
@@ -22,8 +22,8 @@ prepare_root() {
 # install_tee ROOT: the test kernel module, and what signs for it, with the one library of the host's that Debian 13 lacks.
 install_tee() {
     cp -r Tests/Boot/Kernel "$1/usr/src/cvm-test-tee"
-    in_root "$1" make -s -C /usr/src/cvm-test-tee "KDIR=/usr/src/linux-headers-$kernel" >"$run/kernel.log" 2>&1 || {
-        tail -20 "$run/kernel.log" >&2
+    in_root "$1" make -s -C /usr/src/cvm-test-tee "KDIR=/usr/src/linux-headers-$kernel" >"$1.kernel.log" 2>&1 || {
+        tail -20 "$1.kernel.log" >&2
         die "the test kernel module could not be built"
     }
     install -D -m 0644 "$1/usr/src/cvm-test-tee/cvm_test_tee.ko" "$1/usr/lib/modules/$kernel/updates/cvm_test_tee.ko"

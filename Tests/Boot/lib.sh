@@ -29,8 +29,7 @@ in_root() {
 # Runs a command in the guest's root.
 in_guest() { in_root "$guest" "$@"; }
 
-# Everything that boots have in common; sets run to a folder that goes with the script, plain to an image that nothing is bound
-# to, and passphrase to the file that opens it.
+# Everything that boots have in common; sets run to a folder that goes with the script.
 prepare_boots() {
     [ "$(id -u)" = 0 ] || die "needs root, for the guest's root and private mounts"
     scripts/setup --boot
@@ -40,10 +39,6 @@ prepare_boots() {
     mkdir -p "$cache"
     run=$(mktemp -d "$cache/run.XXXXXX")
     trap 'stop_broker; stop_peers; if [ -z "${CVM_CLEVIS_BOOT_KEEP:-}" ]; then rm -rf "$run"; else echo "kept: $run"; fi' EXIT
-    passphrase=$run/passphrase
-    printf 'correct horse' >"$passphrase"
     prepare_guest
-    prepare_root
-    plain=$run/plain.img
-    make_root "$plain"
+    prepare_images
 }

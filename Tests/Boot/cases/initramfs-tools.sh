@@ -89,6 +89,15 @@ stop_peers
 stays_closed "without the server the machine goes off" 'stays closed: .*unavailable.*the machine goes off' \
     "$initrd" "$work/tools-tang.img" -- ip=dhcp
 
+prepare_owner "$work" 10.0.2.2
+install_tee "$tools"
+install -m 0755 Tests/Boot/dracut/59cvm-clevis-test/tee.sh "$tools/usr/bin/cvm-clevis-test-tee"
+bind_tools tools-snp snp-attest '{}'
+opens "snp-attest opens the root with initramfs-tools" "$initrd" "$work/tools-snp.img" -- ip=dhcp
+stays_closed "and with another measurement the machine goes off" 'root.*snp-attest: refused: .*the machine goes off' \
+    "$initrd" "$work/tools-snp.img" -- ip=dhcp "cvm-clevis-test.measurement=$(printf '%096d' 7)"
+stop_broker
+
 start_tpm tools-tpm
 bind_tools tools-tpm2 tpm2 '{"pcr_ids":"15"}'
 stop_peers
