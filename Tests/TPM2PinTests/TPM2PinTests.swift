@@ -20,6 +20,11 @@ import Testing
         #expect(try tpm.run("clevis", "decrypt", input: message.compact) == "hello")
     }
 
+    @Test func `a TPM is reached through a library that is named by its file as well`() throws {
+        let pin = TPM2Pin(tcti: "libtss2-tcti-\(tpm.tcti.replacingOccurrences(of: "swtpm:", with: "swtpm.so.0:"))")
+        #expect(try tpm.decrypt(tpm.encrypt("hello", [:]), with: pin) == "hello")
+    }
+
     @Test(arguments: [#""7,11""#, #"["7","11"]"#, "[7,11]", #"["7,11"]"#, #""11, 7""#])
     func `PCRs may be spelled in every way that clevis knows, and stock clevis opens it`(ids: String) throws {
         try tpm.run("tpm2_pcrextend", "7:sha256=\(String(repeating: "ab", count: 32))")

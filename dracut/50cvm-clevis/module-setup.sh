@@ -177,7 +177,7 @@ cvm_clevis_install_network() {
 
 cvm_clevis_install_tpm() {
     local library
-    for library in esys mu rc tctildr tcti-device; do cvm_clevis_library "libtss2-$library.so.0"; done
+    for library in esys mu rc tcti-device; do cvm_clevis_library "libtss2-$library.so.0"; done
     inst_rules 60-tpm-udev.rules 90-tpm.rules
 }
 

@@ -35,7 +35,8 @@ struct cvm_tls {
 
 // Opens the library, for good, and finds its functions. 1, or 0 with dlerror() set.
 static inline int cvm_tls_open(struct cvm_tls *tls, const char *name) {
-    void *library = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
+    // Not lazily: as what is linked (scripts/release-build).
+    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!library) return 0;
     const struct { const char *name; size_t offset; } functions[] = {
 #define CVM_FUNCTION(member, symbol) { symbol, offsetof(struct cvm_tls, member) }

@@ -10,11 +10,9 @@
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_mu.h>
 #include <tss2/tss2_rc.h>
-#include <tss2/tss2_tctildr.h>
+#include <tss2/tss2_tcti.h>
 
 struct cvm_tss2 {
-    __typeof__(Tss2_TctiLdr_Initialize) *tcti_initialize;
-    __typeof__(Tss2_TctiLdr_Finalize) *tcti_finalize;
     __typeof__(Esys_Initialize) *initialize;
     __typeof__(Esys_Finalize) *finalize;
     __typeof__(Esys_Free) *free;
@@ -53,8 +51,6 @@ static inline int cvm_tss2_open(struct cvm_tss2 *tss) {
     setenv("TSS2_LOG", "all+NONE", 1);
     const struct { const char *library, *name; size_t offset; } functions[] = {
 #define CVM_FUNCTION(library, member, symbol) { "libtss2-" library ".so.0", symbol, offsetof(struct cvm_tss2, member) }
-        CVM_FUNCTION("tctildr", tcti_initialize, "Tss2_TctiLdr_Initialize"),
-        CVM_FUNCTION("tctildr", tcti_finalize, "Tss2_TctiLdr_Finalize"),
         CVM_FUNCTION("esys", initialize, "Esys_Initialize"),
         CVM_FUNCTION("esys", finalize, "Esys_Finalize"),
         CVM_FUNCTION("esys", free, "Esys_Free"),
@@ -95,10 +91,24 @@ static inline int cvm_tss2_open(struct cvm_tss2 *tss) {
     return 1;
 }
 
-static inline TSS2_RC cvm_tss2_tcti_initialize(const struct cvm_tss2 *tss, const char *name, TSS2_TCTI_CONTEXT **tcti) {
-    return tss->tcti_initialize(name, tcti);
+// A way to a TPM, from the library that is named (TSS 2.0 TCTI, 3.4 and 3.5): NULL with `code`, or with 0 and dlerror() set where
+// there is no such library. `conf` is what the library takes, or NULL for what it does by itself.
+static inline TSS2_TCTI_CONTEXT *cvm_tss2_tcti_open(const char *library, const char *conf, TSS2_RC *code) {
+    void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
+    TSS2_TCTI_INFO_FUNC info = handle ? (TSS2_TCTI_INFO_FUNC)dlsym(handle, TSS2_TCTI_INFO_SYMBOL) : NULL;
+    size_t size = 0;
+    *code = 0;
+    if (!info || (*code = info()->init(NULL, &size, NULL)) != TSS2_RC_SUCCESS) return NULL;
+    TSS2_TCTI_CONTEXT *tcti = (TSS2_TCTI_CONTEXT *)calloc(1, size);
+    *code = tcti ? info()->init(tcti, &size, conf) : TSS2_TCTI_RC_MEMORY;
+    if (*code == TSS2_RC_SUCCESS) return tcti;
+    free(tcti);
+    return NULL;
 }
-static inline void cvm_tss2_tcti_finalize(const struct cvm_tss2 *tss, TSS2_TCTI_CONTEXT *tcti) { tss->tcti_finalize(&tcti); }
+static inline void cvm_tss2_tcti_close(TSS2_TCTI_CONTEXT *tcti) {
+    Tss2_Tcti_Finalize(tcti);
+    free(tcti);
+}
 static inline TSS2_RC cvm_tss2_initialize(const struct cvm_tss2 *tss, TSS2_TCTI_CONTEXT *tcti, ESYS_CONTEXT **esys) {
     return tss->initialize(esys, tcti, NULL);
 }

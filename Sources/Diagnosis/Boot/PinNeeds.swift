@@ -11,7 +11,7 @@ struct PinNeeds {
         var libraries: [(name: String, pins: String)] = []
         if network { libraries.append(("libssl.so.3", who(["tang", "snp-attest", "tdx-attest"]))) }
         if pins.contains("tpm2") {
-            libraries += ["esys", "mu", "rc", "tctildr", "tcti-device"].map { ("libtss2-\($0).so.0", "tpm2") }
+            libraries += ["esys", "mu", "rc", "tcti-device"].map { ("libtss2-\($0).so.0", "tpm2") }
         }
         return libraries
     }

@@ -15,17 +15,15 @@ internal import PinKit
     /// - Parameter tcti: where the TPM is, as tss2 spells it: `device:/dev/tpmrm0`.
     init(at tcti: String) throws(PinError) {
         let stack = try TSS2.shared()
-        var transport: OpaquePointer?
-        let reached = unsafe cvm_tss2_tcti_initialize(stack.functions, TPM.inFull(tcti), &transport)
-        try stack.check(reached, "reach the TPM at \(tcti)")
+        let transport = unsafe try TPM.reach(tcti, stack)
         var context: OpaquePointer?
         do throws(PinError) {
             try stack.check(unsafe cvm_tss2_initialize(stack.functions, transport, &context), "Esys_Initialize")
         } catch {
-            unsafe cvm_tss2_tcti_finalize(stack.functions, transport)
+            unsafe cvm_tss2_tcti_close(transport)
             throw error
         }
-        guard let transport = unsafe transport, let context = unsafe context else {
+        guard let context = unsafe context else {
             throw PinError(.failed, step: "Esys_Initialize", detail: "it gave no context")
         }
         self.stack = stack
@@ -33,18 +31,27 @@ internal import PinKit
         unsafe self.context = context
     }
 
-    /// tss2 takes a name for that of a library first, and has the loader look for it in every folder that may hold one, which takes
-    /// as long as half of a TPM's commands. So the usual ones are completed; any other is passed on as it is.
-    static func inFull(_ tcti: String) -> String {
+    /// `NAME` or `NAME:CONFIGURATION`, where a name with a dot or a slash is that of a library's file. What tss2's own loader does
+    /// beyond that is to look for names in many folders.
+    private static func reach(_ tcti: String, _ stack: TSS2) throws(PinError) -> OpaquePointer {
         let name = tcti.prefix { $0 != ":" }
-        guard ["device", "swtpm", "mssim", "tabrmd"].contains(name) else { return tcti }
-        return "libtss2-tcti-\(name).so.0\(tcti.dropFirst(name.count))"
+        let isFile = name.utf8.contains { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "/") }
+        let library = isFile ? String(name) : "libtss2-tcti-\(name).so.0"
+        let configuration = tcti.dropFirst(name.count + 1)
+        var code: TSS2_RC = 0
+        let transport =
+            unsafe configuration.isEmpty
+            ? cvm_tss2_tcti_open(library, nil, &code) : cvm_tss2_tcti_open(library, String(configuration), &code)
+        if let transport = unsafe transport { return unsafe transport }
+        let step = "reach the TPM at \(tcti)"
+        guard code == 0 else { throw stack.error(code, step) }
+        throw PinError(.unavailable, step: step, detail: TSS2.loaderReason)
     }
 
     deinit {
         for handle in loaded.reversed() { unsafe cvm_tss2_flush(stack.functions, context, handle) }
         unsafe cvm_tss2_finalize(stack.functions, context)
-        unsafe cvm_tss2_tcti_finalize(stack.functions, tcti)
+        unsafe cvm_tss2_tcti_close(tcti)
     }
 
     /// The key that `template` always makes on this TPM.

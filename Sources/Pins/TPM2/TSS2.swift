@@ -17,15 +17,17 @@ internal import PinKit
         unsafe functions.initialize(to: cvm_tss2())
         guard unsafe cvm_tss2_open(functions) == 1 else {
             unsafe functions.deallocate()
-            let reason = unsafe dlerror().map { unsafe String(cString: $0) } ?? "dlopen gave no reason"
             throw PinError(
                 .unavailable, step: "open the TPM software stack",
-                detail: "\(reason); on Debian libtss2-esys-3.0.2-0, libtss2-rc0 and libtss2-tctildr0 bring it")
+                detail: "\(TSS2.loaderReason); on Debian libtss2-esys-3.0.2-0 and libtss2-rc0 bring it")
         }
         unsafe self.functions = functions
     }
 
     deinit { unsafe functions.deallocate() }
+
+    /// Why the latest library was not opened.
+    static var loaderReason: String { unsafe dlerror().map { unsafe String(cString: $0) } ?? "dlopen gave no reason" }
 
     /// Throws unless `code` says that `step` went well.
     func check(_ code: TSS2_RC, _ step: String) throws(PinError) {
@@ -43,8 +45,8 @@ internal import PinKit
         let layer = code >> 16
         switch layer {
         case 0, 11, 12: return meaning(ofTPM: code & 0xffff)
-        // tcti, tctildr: no TPM, or none that answers.
-        case 10, 14: return .unavailable
+        // tcti: no TPM, or none that answers.
+        case 10: return .unavailable
         default: return .failed
         }
     }
