@@ -32,11 +32,8 @@ package final class EndorsementDesk: Sendable {
     /// Requests to AMD at a time.
     private static let connections = 4
 
-    private typealias Waiter = AsyncStream<Outcome>.Continuation
-
     private struct State {
         var known: [EndorsementName: [UInt8]] = [:]
-        var searches: [EndorsementName: [Waiter]] = [:]
         var budget = MinuteBudget(EndorsementDesk.questionsPerMinute)
     }
 
@@ -47,6 +44,7 @@ package final class EndorsementDesk: Sendable {
     private let clock: @Sendable () -> Int64
     private let threads = NIOThreadPool(numberOfThreads: EndorsementDesk.connections)
     private let backOff = BackOff()
+    private let flights = SingleFlight<EndorsementName, Outcome>(capacity: EndorsementDesk.maximumSearches)
     private let state = Mutex(State())
 
     package init(
@@ -68,7 +66,7 @@ package final class EndorsementDesk: Sendable {
     var held: Int { state.withLock { $0.known.count } }
 
     /// Certificates that are being searched for.
-    var sought: Int { state.withLock { $0.searches.count } }
+    var sought: Int { flights.count }
 
     /// The certificate for `report` where it is in memory: does not wait for anything.
     package func certificate(for report: SNPReport) -> [UInt8]? {
@@ -80,41 +78,23 @@ package final class EndorsementDesk: Sendable {
     /// ask again.
     package func obtain(for report: SNPReport, patience: Duration) async -> Outcome {
         guard let name = EndorsementName(report) else { return .absent }
-        let (outcomes, waiter) = AsyncStream.makeStream(of: Outcome.self)
-        switch join(name, waiter) {
-        case .known:
+        guard !isKnown(name) else {
             metrics.count(.certificates, ["source": "memory"])
             return .present
-        case .refused: return .unknown("\(EndorsementDesk.maximumSearches) certificates are being searched for")
-        case .waiting: break
-        case .first: Task { await search(name, report) }
         }
-        let late = Outcome.unknown("the key service did not answer within \(patience)")
-        return
-            (try? await withDeadline(patience) {
-                for await outcome in outcomes { return outcome }
-                return late
-            }) ?? late
-    }
-
-    // MARK: - One search for all who need the same
-
-    private enum Place { case known, first, waiting, refused }
-
-    private func join(_ name: EndorsementName, _ waiter: Waiter) -> Place {
-        state.withLock { state in
-            if state.known[name] != nil { return .known }
-            guard state.searches[name] == nil else {
-                state.searches[name]?.append(waiter)
-                return .waiting
-            }
-            guard state.searches.count < EndorsementDesk.maximumSearches else { return .refused }
-            state.searches[name] = [waiter]
-            return .first
+        let ending = await flights.ending(of: name, patience: patience) { await self.search(name, report) }
+        switch ending {
+        case .found(let outcome): return outcome
+        case .late: return .unknown("the key service did not answer within \(patience)")
+        case .full: return .unknown("\(EndorsementDesk.maximumSearches) certificates are being searched for")
         }
     }
 
-    private func search(_ name: EndorsementName, _ report: SNPReport) async {
+    private func isKnown(_ name: EndorsementName) -> Bool { state.withLock { $0.known[name] != nil } }
+
+    private func search(_ name: EndorsementName, _ report: SNPReport) async -> Outcome {
+        // Another search may have ended between the question and this one.
+        guard !isKnown(name) else { return .present }
         let end = ContinuousClock.now + EndorsementDesk.searchLimit
         var finding = Finding.busy("not asked")
         repeat {
@@ -123,20 +103,14 @@ package final class EndorsementDesk: Sendable {
             guard let found = try? await threads.runIfActive({ self.find(name, report) }) else { break }
             finding = found
         } while finding.isBusy && ContinuousClock.now < end
-        finish(name, finding)
+        if case .found(let certificate) = finding { remember(certificate, as: name) }
+        return finding.outcome
     }
 
-    private func finish(_ name: EndorsementName, _ finding: Finding) {
-        let waiters = state.withLock { state in
-            if case .found(let certificate) = finding {
-                if state.known.count >= EndorsementDesk.capacity { state.known.removeAll() }
-                state.known[name] = certificate
-            }
-            return state.searches.removeValue(forKey: name) ?? []
-        }
-        for waiter in waiters {
-            waiter.yield(finding.outcome)
-            waiter.finish()
+    private func remember(_ certificate: [UInt8], as name: EndorsementName) {
+        state.withLock { state in
+            if state.known.count >= EndorsementDesk.capacity { state.known.removeAll() }
+            state.known[name] = certificate
         }
     }
 
