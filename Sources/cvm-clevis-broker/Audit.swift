@@ -31,6 +31,7 @@ struct Audit: ParsableCommand {
         @Option(help: "Only a binding's, by its id.") var binding: Selector?
         @Option(help: "Only of a chip, by its id in base64url.") var chip: Selector?
         @Option(help: "Only of a resource, by its path.") var resource: String?
+        @Option(help: "Only calls of administrators for that, such as resource-put.") var action: String?
         @Option(help: "Only a replica's, by its thumbprint.") var replica: Selector?
         @Option(help: "Not before that moment: 2026-11-24T16:50:00Z, or seconds since 1970.") var since: Moment?
         @Option(help: "Before that moment.") var until: Moment?
@@ -60,6 +61,7 @@ struct Audit: ParsableCommand {
             filter.binding = binding?.text
             filter.chip = chip?.text
             filter.resource = resource
+            filter.action = action
             filter.replica = replica?.text
             filter.since = since?.seconds
             filter.until = until?.seconds
@@ -76,6 +78,8 @@ struct Audit: ParsableCommand {
 
         private func line(_ entry: AuditEntry) -> String {
             var words = [timestamp(entry.at), entry.verdict.decision.rawValue]
+            if let action = entry.action { words.append(action) }
+            if let actor = entry.actor { words.append("token \(actor)") }
             if entry.simulated { words.append("SIMULATED") }
             if let binding = entry.binding { words.append("binding \(binding)") }
             if let resource = entry.resource { words.append("resource \(resource)") }

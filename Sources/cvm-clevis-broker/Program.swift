@@ -24,8 +24,8 @@ struct Program: AsyncParsableCommand {
             """,
         version: programVersion,
         subcommands: [
-            Init.self, OwnerCommand.self, RefValues.self, ResourceCommand.self, Revoke.self, Audit.self, BackUp.self,
-            Restore.self, Rotate.self, Keys.self, Rekey.self, Serve.self, Check.self,
+            Init.self, OwnerCommand.self, TokenCommand.self, RepositoryCommand.self, RefValues.self, ResourceCommand.self,
+            Revoke.self, Audit.self, BackUp.self, Restore.self, Rotate.self, Keys.self, Rekey.self, Serve.self, Check.self,
         ])
 
     static func main() async {

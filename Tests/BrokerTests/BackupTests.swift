@@ -31,6 +31,8 @@ import Testing
         try store.set(
             SecretBytes(copyingPublic: Array("very secret".utf8)), at: ResourcePath("a/b/c"), owner: "alice",
             policy: ["snp": Stage.policy], sealedBy: directory.resourceSealer(), now: now)
+        try store.giveRepository("a", toOwner: "alice")
+        _ = try store.createToken(TokenTerms(owner: "alice", scopes: [.audit], expiresAt: 0), at: now)
         let chain = try AuditChain(key: directory.loadKeys().audit, store: store, at: now)
         let entries = (1...1500).map { number in
             AuditEntry(
@@ -62,6 +64,7 @@ import Testing
         #expect(try one.owners() == two.owners() && one.revocations() == two.revocations())
         #expect(try one.resources() == two.resources())
         #expect(try one.audit(last: 5000) == two.audit(last: 5000))
+        #expect(try one.tokens() == two.tokens() && one.repositories() == two.repositories())
         // It goes on, under its own name, and what was handed out before holds.
         _ = try AuditChain(key: new.loadKeys().audit, store: two, at: now).record(
             [AuditEntry(at: 1, verdict: Verdict(decision: .granted, reason: ""), remote: "::1", simulated: false)], at: now)

@@ -429,7 +429,8 @@ import Testing
         ["revoke", "binding"], ["revoke", "chip"], ["revoke", "list"], ["audit"], ["audit", "list"],
         ["audit", "verify"], ["audit", "head"], ["backup"], ["restore"], ["rekey"], ["serve"], ["check"], ["resource"],
         ["resource", "set"], ["resource", "new-key"], ["resource", "get-info"], ["resource", "list"],
-        ["resource", "remove"],
+        ["resource", "remove"], ["token"], ["token", "create"], ["token", "list"], ["token", "revoke"],
+        ["repository"], ["repository", "give"], ["repository", "list"], ["repository", "take"],
     ])
     func `every command explains itself with an example`(command: [String]) throws {
         let output = try BrokerProcess.run(command + ["--help"])

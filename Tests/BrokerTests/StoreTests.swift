@@ -112,7 +112,10 @@ import Testing
         try store.enrol("alice", key, at: 1000)
         let tables = try store.schema()
         #expect(try Store(at: place).schema() == tables)
-        let common = ["audit", "broker_key", "certificate", "owner", "reference_set", "replica", "resource", "revocation"]
+        let common = [
+            "audit", "broker_key", "certificate", "default_policy", "owner", "reference_set", "replica", "repository",
+            "resource", "revocation", "token",
+        ]
         let own = StoreKind.current == .sqlite ? ["grdb_migrations", "sqlite_sequence"] : ["migration"]
         #expect(tables == (common + own).sorted())
     }

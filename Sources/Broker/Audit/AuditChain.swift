@@ -44,6 +44,14 @@ package final class AuditChain: Sendable {
         }
     }
 
+    /// Does what `change` does to the store and adds the entry that it returns, both or neither. They are on the disk when this
+    /// returns. `change` may run more than once.
+    func record<Value: Sendable>(
+        at now: Int64, _ change: @Sendable (any Transaction) throws -> (Value, AuditEntry)
+    ) throws(BrokerError) -> (value: Value, entry: AuditEntry, head: AuditHead) {
+        try writing.withLock { _ throws(BrokerError) in try store.record(by: key, at: now, change) }
+    }
+
     /// What one caller adds, and what became of it.
     private final class Batch: Sendable {
         let entries: [AuditEntry]

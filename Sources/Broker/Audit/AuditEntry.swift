@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import PinKit
 
-/// One decision about one envelope, or about a request that never got as far as its envelopes.
+/// One decision: about an envelope, about a request that never got as far as its envelopes, or about a call of an administrator.
 public struct AuditEntry: Sendable, Equatable {
     /// Seconds since 1970.
     public let at: Int64
@@ -18,10 +18,14 @@ public struct AuditEntry: Sendable, Equatable {
     public let remote: String
     /// Whether the evidence came from the simulator that this broker was told to trust.
     public let simulated: Bool
+    /// The id of the token that a call of an administrator came with; nil for guests, and where the token was not good.
+    public let actor: String?
+    /// What that call was for; nil for guests.
+    public let action: String?
 
     package init(
         at: Int64, verdict: Verdict, owner: String? = nil, binding: String? = nil, resource: String? = nil,
-        chip: String? = nil, remote: String, simulated: Bool
+        chip: String? = nil, remote: String, simulated: Bool, actor: String? = nil, action: String? = nil
     ) {
         self.at = at
         self.verdict = verdict
@@ -31,6 +35,8 @@ public struct AuditEntry: Sendable, Equatable {
         self.chip = chip
         self.remote = remote
         self.simulated = simulated
+        self.actor = actor
+        self.action = action
     }
 
     /// As `audit --json` lists it and the chain hashes it (docs/spec/broker.md §6).
@@ -44,6 +50,8 @@ public struct AuditEntry: Sendable, Equatable {
         if let resource { members["resource"] = .string(resource) }
         if let chip { members["chip"] = .string(chip) }
         if simulated { members["simulated"] = true }
+        if let actor { members["actor"] = .string(actor) }
+        if let action { members["action"] = .string(action) }
         if !verdict.failures.isEmpty { members["failures"] = .array(verdict.failures.map(\.json)) }
         if let place {
             members["replica"] = .string(place.replica)

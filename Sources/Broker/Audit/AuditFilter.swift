@@ -9,6 +9,8 @@ public struct AuditFilter: Sendable {
     /// CHIP_ID or PPID in base64url.
     public var chip: String?
     public var resource: String?
+    /// What an administrator called for.
+    public var action: String?
     /// Thumbprint of a replica's audit key.
     public var replica: String?
     /// Seconds since 1970: from the one until before the other.
@@ -33,6 +35,7 @@ public struct AuditFilter: Sendable {
         add("binding =", binding)
         add("chip =", chip)
         add("resource =", resource)
+        add("action =", action)
         add("replica =", replica)
         add("at >=", since)
         add("at <", until)

@@ -16,20 +16,34 @@ extension Store {
 
     /// Adds `entries` to the replica's chain, all or none, and signs its new end.
     func record(_ entries: [AuditEntry], by key: SigningKey, at now: Int64) throws(BrokerError) -> AuditHead {
-        try write("write the audit log") { transaction in
-            var (sequence, hash) = try Store.end(of: key.publicKey.thumbprint, transaction)
-            for entry in entries {
-                let place = AuditPlace(replica: key.publicKey.thumbprint, sequence: sequence + 1)
-                hash = AuditChain.hash(of: entry, at: place, after: hash)
-                sequence = place.sequence
-                try Store.insert(entry, place, hash, transaction)
-            }
-            let head = try AuditHead(replica: key, sequence: sequence, hash: hash, at: now)
-            try transaction.rows(
-                "UPDATE replica SET seq = ?2, hash = ?3, head = ?4 WHERE id = ?1",
-                [head.replica, sequence, Base64URL.encode(hash), head.compact])
-            return head
+        try write("write the audit log") { try Store.append(entries, by: key, at: now, $0) }
+    }
+
+    /// Does what `change` does and adds the entry that it returns, both or neither.
+    func record<Value>(
+        by key: SigningKey, at now: Int64, _ change: (any Transaction) throws -> (Value, AuditEntry)
+    ) throws(BrokerError) -> (value: Value, entry: AuditEntry, head: AuditHead) {
+        try write("change the store") { transaction in
+            let (value, entry) = try change(transaction)
+            return (value, entry, try Store.append([entry], by: key, at: now, transaction))
         }
+    }
+
+    private static func append(
+        _ entries: [AuditEntry], by key: SigningKey, at now: Int64, _ transaction: any Transaction
+    ) throws -> AuditHead {
+        var (sequence, hash) = try Store.end(of: key.publicKey.thumbprint, transaction)
+        for entry in entries {
+            let place = AuditPlace(replica: key.publicKey.thumbprint, sequence: sequence + 1)
+            hash = AuditChain.hash(of: entry, at: place, after: hash)
+            sequence = place.sequence
+            try Store.insert(entry, place, hash, transaction)
+        }
+        let head = try AuditHead(replica: key, sequence: sequence, hash: hash, at: now)
+        try transaction.rows(
+            "UPDATE replica SET seq = ?2, hash = ?3, head = ?4 WHERE id = ?1",
+            [head.replica, sequence, Base64URL.encode(hash), head.compact])
+        return head
     }
 
     /// Takes the chain's end for this transaction: no other adds to it meanwhile.
@@ -48,24 +62,26 @@ extension Store {
         try transaction.rows(
             """
             INSERT INTO audit (at, decision, owner, binding, chip, remote, simulated, reason, reasons, resource, replica,
-                seq, hash)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                seq, hash, actor, action)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
             """,
             [
                 entry.at, verdict.decision.rawValue, entry.owner, entry.binding, entry.chip, entry.remote,
                 entry.simulated, verdict.reason, JSON.array(verdict.failures.map(\.json)).canonical, entry.resource,
-                place.replica, place.sequence, Base64URL.encode(hash),
+                place.replica, place.sequence, Base64URL.encode(hash), entry.actor, entry.action,
             ])
     }
 
     /// The last `limit` entries that `filter` lets through, oldest first.
     public func audit(_ filter: AuditFilter = AuditFilter(), last limit: Int) throws(BrokerError) -> [RecordedEntry] {
-        try read("read the audit log") { transaction in
-            let (condition, arguments) = filter.condition
-            let rows = try transaction.rows(
-                "SELECT * FROM audit WHERE \(condition) ORDER BY id DESC LIMIT \(max(0, limit))", arguments)
-            return try rows.reversed().map(Store.entry(in:))
-        }
+        try read("read the audit log") { try Store.last(limit, filter, $0) }
+    }
+
+    static func last(_ limit: Int, _ filter: AuditFilter, _ transaction: any Transaction) throws -> [RecordedEntry] {
+        let (condition, arguments) = filter.condition
+        let rows = try transaction.rows(
+            "SELECT * FROM audit WHERE \(condition) ORDER BY id DESC LIMIT \(max(0, limit))", arguments)
+        return try rows.reversed().map(Store.entry(in:))
     }
 
     /// What followed `places`, which say of each replica how far its chain is known: oldest first, at most `limit` of each.
@@ -76,15 +92,22 @@ extension Store {
             let replicas = try transaction.rows("SELECT id FROM replica ORDER BY id").map { try $0.text("id") }
             var entries: [RecordedEntry] = []
             for replica in replicas {
-                var filter = filter
-                filter.chain = (replica, places[replica] ?? 0)
-                let (condition, arguments) = filter.condition
-                let rows = try transaction.rows(
-                    "SELECT * FROM audit WHERE \(condition) ORDER BY seq LIMIT \(max(0, limit))", arguments)
-                entries += try rows.map(Store.entry(in:))
+                entries += try Store.following(places[replica] ?? 0, of: replica, limit, filter, transaction)
             }
             return entries
         }
+    }
+
+    /// What follows number `place` in a replica's chain, oldest first.
+    static func following(
+        _ place: Int64, of replica: String, _ limit: Int, _ filter: AuditFilter, _ transaction: any Transaction
+    ) throws -> [RecordedEntry] {
+        var filter = filter
+        filter.chain = (replica, place)
+        let (condition, arguments) = filter.condition
+        let rows = try transaction.rows(
+            "SELECT * FROM audit WHERE \(condition) ORDER BY seq LIMIT \(max(0, limit))", arguments)
+        return try rows.map(Store.entry(in:))
     }
 
     /// The end of each chain, by replica: the newest head that it signed.
@@ -102,7 +125,8 @@ extension Store {
         let entry = try AuditEntry(
             at: row.integer("at"), verdict: verdict, owner: row.optionalText("owner"),
             binding: row.optionalText("binding"), resource: row.optionalText("resource"), chip: row.optionalText("chip"),
-            remote: row.text("remote"), simulated: row.integer("simulated") != 0)
+            remote: row.text("remote"), simulated: row.integer("simulated") != 0, actor: row.optionalText("actor"),
+            action: row.optionalText("action"))
         guard let replica = try row.optionalText("replica"), let sequence = try row.optionalInteger("seq"),
             let hash = try row.optionalText("hash")
         else {

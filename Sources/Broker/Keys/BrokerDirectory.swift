@@ -139,6 +139,11 @@ public struct BrokerDirectory: Sendable {
         return try TLSIdentity.pin(ofCertificate: KeyFile.readText(path)) == pin
     }
 
+    /// SHA-256 of the SubjectPublicKeyInfo of the first certificate in a PEM file.
+    public static func certificatePin(_ path: String) throws(BrokerError) -> [UInt8] {
+        try TLSIdentity.pin(ofCertificate: KeyFile.readText(path))
+    }
+
     /// Throws unless `create` has finished here.
     func requireBroker() throws(BrokerError) {
         guard FileIO.exists(publicFile) else {

@@ -26,8 +26,15 @@ enum Backup {
             name: "audit", pagedBy: "id",
             columns: [
                 "id", "at", "decision", "owner", "binding", "chip", "remote", "simulated", "reason", "reasons", "resource",
-                "replica", "seq", "hash",
+                "replica", "seq", "hash", "actor", "action",
             ]),
+        Table(
+            name: "token", pagedBy: nil,
+            columns: [
+                "id", "hash", "owner", "scopes", "note", "pin", "created_at", "expires_at", "used_at",
+            ]),
+        Table(name: "repository", pagedBy: nil, columns: ["name", "owner"]),
+        Table(name: "default_policy", pagedBy: nil, columns: ["owner", "policy"]),
     ]
 
     static let magic = "cvm-clevis-broker-backup"

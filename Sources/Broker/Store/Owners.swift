@@ -24,15 +24,21 @@ extension Store {
         try Store.requireName(name)
         let owner = Owner(name: name, key: key, enrolledAt: now, notBefore: notBefore)
         return try write("enrol an owner") { transaction in
-            if let other = try Store.owner(where: "name = ?1 OR thumbprint = ?2", [name, key.thumbprint], transaction) {
-                let what = other.name == name ? "the name \(name)" : "this key"
-                throw BrokerError("\(what) is enrolled already, as \(other.name) \(other.thumbprint)")
-            }
-            try transaction.rows(
-                "INSERT INTO owner VALUES (?1, ?2, ?3, ?4, ?5)",
-                [owner.thumbprint, name, key.jwk.canonical, now, notBefore])
+            if let taken = try Store.enrol(owner, transaction) { throw BrokerError(taken) }
             return owner
         }
+    }
+
+    /// Says what is enrolled already, where anything is; else nil.
+    static func enrol(_ owner: Owner, _ transaction: any Transaction) throws -> String? {
+        if let other = try Store.owner(where: "name = ?1 OR thumbprint = ?2", [owner.name, owner.thumbprint], transaction) {
+            let what = other.name == owner.name ? "the name \(owner.name)" : "this key"
+            return "\(what) is enrolled already, as \(other.name) \(other.thumbprint)"
+        }
+        try transaction.rows(
+            "INSERT INTO owner VALUES (?1, ?2, ?3, ?4, ?5)",
+            [owner.thumbprint, owner.name, owner.key.jwk.canonical, owner.enrolledAt, owner.notBefore])
+        return nil
     }
 
     /// All owners by name.
@@ -42,12 +48,13 @@ extension Store {
         }
     }
 
-    /// Removes the owner of that name or thumbprint. The owner's revocations stay.
+    /// Removes the owner of that name or thumbprint, with the tokens. The owner's revocations stay.
     @discardableResult
     public func remove(owner selector: String) throws(BrokerError) -> Owner {
         try write("remove an owner") { transaction in
             let owner = try Store.require(selector, transaction)
             try transaction.rows("DELETE FROM owner WHERE thumbprint = ?1", [owner.thumbprint])
+            try transaction.rows("DELETE FROM token WHERE owner = ?1", [owner.thumbprint])
             return owner
         }
     }
@@ -72,7 +79,7 @@ extension Store {
         try owner(where: "thumbprint = ?1", [thumbprint], transaction)
     }
 
-    private static func require(_ selector: String, _ transaction: any Transaction) throws -> Owner {
+    static func require(_ selector: String, _ transaction: any Transaction) throws -> Owner {
         guard let owner = try owner(where: "name = ?1 OR thumbprint = ?2", [selector, selector], transaction) else {
             throw BrokerError("no owner \(selector) is enrolled", hint: "see: cvm-clevis-broker owner list DIR")
         }
@@ -92,7 +99,7 @@ extension Store {
             notBefore: row.integer("not_before"))
     }
 
-    private static func requireName(_ name: String) throws(BrokerError) {
+    static func requireName(_ name: String) throws(BrokerError) {
         let visible = name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control && $0 != "\u{2028}" }
         guard visible, !name.isEmpty, name.utf8.count <= maximumNameLength, name.first != " ", name.last != " " else {
             throw BrokerError("an owner's name has 1 to \(maximumNameLength) visible characters")

@@ -18,6 +18,14 @@ public struct StoredReferences: Sendable, Equatable {
     /// What to tell a person about its end; nil where that is far.
     public func warning(at now: Int64) -> String? { signed.unverified.warning(at: now) }
 
+    /// One object, for who asks over HTTP.
+    var json: JSON {
+        [
+            "added_at": .integer(addedAt), "expires_at": .integer(expiresAt), "name": .string(name),
+            "version": .integer(version),
+        ]
+    }
+
     fileprivate init(_ signed: SignedReferenceSet, owner: Owner?, addedAt: Int64) {
         self.owner = signed.owner
         self.ownerName = owner?.name
@@ -36,33 +44,50 @@ extension Store {
     /// ever seen here; the very set that is here already is taken without a change.
     @discardableResult
     public func add(references text: String, at now: Int64) throws(BrokerError) -> StoredReferences {
-        let compact = String(text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
-        let signed = try BrokerError.wrapping { () throws(PinError) in try SignedReferenceSet(parsing: compact) }
+        let signed = try Store.signedSet(in: text)
         return try write("add reference values") { transaction in
             guard let owner = try Store.owner(thumbprint: signed.owner, transaction) else {
                 throw BrokerError(
                     "the set is signed by \(signed.owner), who is not enrolled",
                     hint: "see: cvm-clevis-broker owner list DIR")
             }
+            return try Store.take(signed, of: owner, at: now, transaction).get()
+        }
+    }
+
+    /// White space around it does not count.
+    static func signedSet(in text: String) throws(BrokerError) -> SignedReferenceSet {
+        let compact = String(text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+        return try BrokerError.wrapping { () throws(PinError) in try SignedReferenceSet(parsing: compact) }
+    }
+
+    /// Takes a set in that names `owner`, or says why not, and then nothing has changed.
+    static func take(
+        _ signed: SignedReferenceSet, of owner: Owner, at now: Int64, _ transaction: any Transaction
+    ) throws -> Result<StoredReferences, BrokerError> {
+        do throws(BrokerError) {
             let set = try BrokerError.wrapping { () throws(PinError) in try signed.verified(by: owner.key) }
             guard !set.isExpired(at: now) else {
                 throw BrokerError("reference values \(set.title) have expired", hint: "sign a new version of them")
             }
-            try Store.requireRise(to: signed, transaction)
-            try transaction.rows(
-                """
-                INSERT INTO reference_set VALUES (?1, ?2, ?3, ?4, ?5)
-                ON CONFLICT (owner, name) DO UPDATE SET version = ?3, text = ?4, added_at = ?5 WHERE reference_set.text <> ?4
-                """,
-                [signed.owner, set.name, set.version, signed.compact, now])
-            return StoredReferences(signed, owner: owner, addedAt: now)
+        } catch {
+            return .failure(error)
         }
+        if let refusal = try refusal(ofRiseTo: signed, transaction) { return .failure(refusal) }
+        let set = signed.unverified
+        try transaction.rows(
+            """
+            INSERT INTO reference_set VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT (owner, name) DO UPDATE SET version = ?3, text = ?4, added_at = ?5 WHERE reference_set.text <> ?4
+            """,
+            [signed.owner, set.name, set.version, signed.compact, now])
+        return .success(StoredReferences(signed, owner: owner, addedAt: now))
     }
 
-    /// All sets, by owner and name.
-    public func references() throws(BrokerError) -> [StoredReferences] {
+    /// All sets, by owner and name; those of one owner where a thumbprint is given.
+    public func references(owner: String? = nil) throws(BrokerError) -> [StoredReferences] {
         try read("list reference values") { transaction in
-            try transaction.rows("SELECT * FROM reference_set").map { row in
+            try transaction.rows("SELECT * FROM reference_set WHERE ?1 IS NULL OR owner = ?1", [owner]).map { row in
                 try StoredReferences(
                     SignedReferenceSet(parsing: row.text("text")),
                     owner: Store.owner(thumbprint: row.text("owner"), transaction), addedAt: row.integer("added_at"))
@@ -80,13 +105,15 @@ extension Store {
         return try row.map { try SignedReferenceSet(parsing: $0.text("text")) }
     }
 
-    private static func requireRise(to signed: SignedReferenceSet, _ transaction: any Transaction) throws {
+    private static func refusal(
+        ofRiseTo signed: SignedReferenceSet, _ transaction: any Transaction
+    ) throws -> BrokerError? {
         let set = signed.unverified
-        guard let known = try references(named: set.name, of: signed.owner, transaction), known != signed else { return }
-        guard set.version > known.unverified.version else {
-            throw BrokerError(
-                "reference values \(set.title) are not newer than \(known.unverified.title), which is here",
-                hint: "sign them with a higher version")
-        }
+        guard let known = try references(named: set.name, of: signed.owner, transaction), known != signed,
+            set.version <= known.unverified.version
+        else { return nil }
+        return BrokerError(
+            "reference values \(set.title) are not newer than \(known.unverified.title), which is here",
+            hint: "sign them with a higher version")
     }
 }

@@ -17,9 +17,12 @@ public struct ResourcePath: Sendable, Hashable, CustomStringConvertible {
         self.text = text
     }
 
+    /// The first part.
+    var repository: String { String(text.prefix { $0 != "/" }) }
+
     public var description: String { text }
 
-    private static func isPart(_ part: Substring) -> Bool {
+    static func isPart(_ part: some StringProtocol) -> Bool {
         guard partCount.contains(part.utf8.count), part.first != "." else { return false }
         return part.utf8.allSatisfy { byte in
             switch byte {

@@ -91,17 +91,26 @@ extension Store {
             if let other = try Store.resource(path, transaction)?.resource, other.owner != owner.thumbprint {
                 throw BrokerError("\(path) is another owner's", hint: "choose another path")
             }
-            try transaction.rows(
-                """
-                INSERT INTO resource VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                ON CONFLICT (path) DO UPDATE SET policy = ?3, size = ?4, set_at = ?5, key_id = ?6, sealed = ?7
-                """,
-                [
-                    path.text, owner.thumbprint, policy.canonical, resource.size, now, resource.keyID,
-                    Base64URL.encode(sealed),
-                ])
+            if let other = try Store.owner(ofRepository: path.repository, transaction), other != owner.thumbprint {
+                throw BrokerError(
+                    "repository \(path.repository) is another owner's", hint: "see: cvm-clevis-broker repository list DIR")
+            }
+            try Store.put(resource, sealed: sealed, transaction)
             return resource
         }
+    }
+
+    /// Stores `resource` in place of what is at its path, whosever that is.
+    static func put(_ resource: StoredResource, sealed: [UInt8], _ transaction: any Transaction) throws {
+        try transaction.rows(
+            """
+            INSERT INTO resource VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            ON CONFLICT (path) DO UPDATE SET policy = ?3, size = ?4, set_at = ?5, key_id = ?6, sealed = ?7
+            """,
+            [
+                resource.path.text, resource.owner, resource.policy.canonical, resource.size, resource.setAt,
+                resource.keyID, Base64URL.encode(sealed),
+            ])
     }
 
     /// All resources by path; those of one owner where a thumbprint is given.
@@ -125,9 +134,13 @@ extension Store {
     public func remove(resource path: ResourcePath) throws(BrokerError) -> StoredResource {
         try write("remove a resource") { transaction in
             guard let found = try Store.resource(path, transaction) else { throw Store.missing(path) }
-            try transaction.rows("DELETE FROM resource WHERE path = ?1", [path.text])
+            try Store.removeResource(path, of: found.resource.owner, transaction)
             return found.resource
         }
+    }
+
+    static func removeResource(_ path: ResourcePath, of owner: String, _ transaction: any Transaction) throws {
+        try transaction.rows("DELETE FROM resource WHERE path = ?1 AND owner = ?2", [path.text, owner])
     }
 
     /// nil where nothing is at `path`. `chip`: CHIP_ID or PPID in base64url.
@@ -143,7 +156,8 @@ extension Store {
         }
     }
 
-    private static func check(_ policy: JSON) throws(BrokerError) {
+    /// Throws for what no platform understands.
+    static func check(_ policy: JSON) throws(BrokerError) {
         try BrokerError.wrapping("policy") { () throws(JSONError) in
             var reader = try JSONReader(policy)
             let policies = Platform.allCases.map { ($0, reader.optional($0.rawValue)) }
@@ -166,6 +180,11 @@ extension Store {
     )? {
         guard let row = try transaction.row("SELECT * FROM resource WHERE path = ?1", [path.text]) else { return nil }
         return (try resource(in: row), try bytes(row, "sealed"))
+    }
+
+    /// What `owner` has at `path`; nil where that is nothing.
+    static func resource(_ path: ResourcePath, of owner: String, _ transaction: any Transaction) throws -> StoredResource? {
+        try transaction.row("SELECT * FROM resource WHERE path = ?1 AND owner = ?2", [path.text, owner]).map(resource(in:))
     }
 
     private static func resource(in row: Record) throws -> StoredResource {

@@ -15,6 +15,16 @@ public struct Revocation: Sendable, Equatable {
     public let revokedAt: Int64
     /// Why, in the operator's words.
     public let note: String
+
+    /// One object, for who asks over HTTP.
+    var json: JSON {
+        let (kind, value) =
+            switch subject {
+            case .binding(let id, _): ("binding", id)
+            case .chip(let chip, _): ("chip", chip)
+            }
+        return .object([kind: .string(value), "note": .string(note), "revoked_at": .integer(revokedAt)])
+    }
 }
 
 extension Store {
@@ -22,19 +32,29 @@ extension Store {
     public func revoke(_ subject: Revocation.Subject, note: String, at now: Int64) throws(BrokerError) {
         try Store.requireForm(of: subject)
         try write("revoke") { transaction in
-            let columns = Store.columns(of: subject)
-            let known = try Store.isRevoked(subject, transaction)
-            guard !known else { throw BrokerError("\(columns.kind) \(columns.value) is revoked already") }
-            try transaction.rows(
-                "INSERT INTO revocation (kind, owner, value, revoked_at, note) VALUES (?1, ?2, ?3, ?4, ?5)",
-                [columns.kind, columns.owner, columns.value, now, note])
+            let revocation = Revocation(subject: subject, revokedAt: now, note: note)
+            if let known = try Store.revoke(revocation, transaction) { throw BrokerError(known) }
         }
     }
 
-    /// All revocations, oldest first.
-    public func revocations() throws(BrokerError) -> [Revocation] {
+    /// Says what is revoked already, where it is; else nil.
+    static func revoke(_ revocation: Revocation, _ transaction: any Transaction) throws -> String? {
+        let columns = columns(of: revocation.subject)
+        guard try !isRevoked(revocation.subject, transaction) else {
+            return "\(columns.kind) \(columns.value) is revoked already"
+        }
+        try transaction.rows(
+            "INSERT INTO revocation (kind, owner, value, revoked_at, note) VALUES (?1, ?2, ?3, ?4, ?5)",
+            [columns.kind, columns.owner, columns.value, revocation.revokedAt, revocation.note])
+        return nil
+    }
+
+    /// All revocations, oldest first; those of one owner alone where a thumbprint is given.
+    public func revocations(owner: String? = nil) throws(BrokerError) -> [Revocation] {
         try read("list revocations") { transaction in
-            try transaction.rows("SELECT * FROM revocation ORDER BY revoked_at, kind, value").map { row in
+            let rows = try transaction.rows(
+                "SELECT * FROM revocation WHERE ?1 IS NULL OR owner = ?1 ORDER BY revoked_at, kind, value", [owner])
+            return try rows.map { row in
                 let owner = try row.text("owner")
                 let value = try row.text("value")
                 let subject: Revocation.Subject =
@@ -59,7 +79,7 @@ extension Store {
         }
     }
 
-    private static func requireForm(of subject: Revocation.Subject) throws(BrokerError) {
+    static func requireForm(of subject: Revocation.Subject) throws(BrokerError) {
         switch subject {
         case .binding(let id, _):
             guard Base64URL.decode(id)?.count == 16 else {

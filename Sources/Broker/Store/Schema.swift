@@ -15,11 +15,13 @@ enum Schema {
         Migration(name: "certificates", script: CertificateTable.definition),
         Migration(name: "audit chain", script: chain),
         Migration(name: "keys", script: KeyTable.definition(integer: "INTEGER", suffix: " STRICT, WITHOUT ROWID")),
+        Migration(name: "administration", script: administration(integer: "INTEGER", end: "STRICT, WITHOUT ROWID")),
     ]
 
     static let postgres = [
         Migration(name: "v1", script: Schema.postgresTables),
         Migration(name: "keys", script: KeyTable.definition(integer: "BIGINT", suffix: "")),
+        Migration(name: "administration", script: administration(integer: "BIGINT", end: "")),
     ]
 
     static func newer(_ place: String) -> BrokerError {
@@ -117,4 +119,33 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX resource_owner ON resource (owner, path);
         """
+
+    /// `token.hash` is base64url, `owner` empty for an operator's token, `scopes` names with spaces between, `pin` base64url.
+    /// `repository`: whose resources may lie there; those that nobody has are filled by commands only. `audit.actor` and `action`:
+    /// who asked over HTTP, and for what.
+    private static func administration(integer: String, end: String) -> String {
+        """
+        CREATE TABLE token (
+            id     TEXT NOT NULL PRIMARY KEY,
+            hash   TEXT NOT NULL,
+            owner  TEXT NOT NULL,
+            scopes TEXT NOT NULL,
+            note   TEXT NOT NULL,
+            pin    TEXT,
+            created_at \(integer) NOT NULL,
+            expires_at \(integer) NOT NULL,
+            used_at \(integer) NOT NULL
+        ) \(end);
+        CREATE TABLE repository (
+            name  TEXT NOT NULL PRIMARY KEY,
+            owner TEXT NOT NULL
+        ) \(end);
+        CREATE TABLE default_policy (
+            owner  TEXT NOT NULL PRIMARY KEY,
+            policy TEXT NOT NULL
+        ) \(end);
+        ALTER TABLE audit ADD COLUMN actor TEXT;
+        ALTER TABLE audit ADD COLUMN action TEXT;
+        """
+    }
 }
