@@ -6,6 +6,7 @@ internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import NIOSSL
+internal import PinKit
 internal import ServiceLifecycle
 internal import UnixSignals
 
@@ -19,25 +20,39 @@ public struct BrokerServer: Sendable {
         case plain
     }
 
+    /// What is served to administrators, and where.
+    struct Administration: Sendable {
+        /// nil for the guests' own.
+        let socket: ListeningSocket?
+        let certificates: ClientCertificates
+        /// `public.json`.
+        let description: JSON
+    }
+
     private let unsealer: Unsealer
     private let metrics: Metrics
     private let socket: ListeningSocket
     private let transport: Transport
     private let operations: ListeningSocket?
+    private let administration: Administration?
     private let limits: BrokerLimits
 
-    /// `operations`: where `/metrics` is served, in plain HTTP and to whoever can reach it; nil for nowhere. `metrics`: what
+    /// `administration`: nil where there is none over HTTP. `operations`: where `/metrics` is served, in plain HTTP and to whoever can reach it; nil for nowhere. `metrics`: what
     /// `unsealer` counts into.
-    public init(
+    init(
         _ unsealer: Unsealer, counting metrics: Metrics, socket: ListeningSocket, transport: Transport,
-        operations: ListeningSocket? = nil, limits: BrokerLimits = BrokerLimits()
+        operations: ListeningSocket? = nil, administration: Administration? = nil, limits: BrokerLimits = BrokerLimits()
     ) throws(BrokerError) {
-        if case .plain = transport { try Self.requireLoopback(socket) }
+        if case .plain = transport {
+            try Self.requireLoopback(socket)
+            if let own = administration?.socket { try Self.requireLoopback(own) }
+        }
         self.unsealer = unsealer
         self.metrics = metrics
         self.socket = socket
         self.transport = transport
         self.operations = operations
+        self.administration = administration
         self.limits = limits
     }
 
@@ -80,19 +95,38 @@ public struct BrokerServer: Sendable {
             unsealer: unsealer, connections: connections, gate: gate, metrics: metrics, threads: threads)
         let routes = Routes(unsealer: unsealer, gate: gate, threads: threads, clock: systemSeconds)
         let recorder = RequestRecorder(rate: ClientRate(limits.requestsPerSecond), log: log, metrics: metrics)
-        let started = Countdown(operations == nil ? 1 : 2)
-        let main = try listener(routes.router(recorder, watched), transport, socket, connections) { channel in
-            started.note(url(of: channel)).map(ready)
-        }
-        let renewal = Renewal(unsealer: unsealer)
-        let reading = KeyReading(unsealer: unsealer, threads: threads, log: log, clock: systemSeconds)
-        guard let operations else { return [main, renewal, reading] }
-        // Of its own, so that who watches gets in when the guests' connections are all taken.
-        let own = Connections(limit: 64, limitPerClient: 0, metrics: metrics)
-        return [
-            main, renewal, reading,
-            try listener(watched.router(), .plain, operations, own) { _ in started.note(nil).map(ready) },
+        let admin = administration.map { adminRoutes($0, gate, threads) }
+        let extra = [operations, administration?.socket].compactMap { $0 }
+        let started = Countdown(1 + extra.count)
+        let isShared = administration?.socket == nil
+        let router = routes.router(recorder, watched, isShared ? admin : nil)
+        var services: [any Service] = [
+            try listener(router, transport, socket, connections) { channel in started.note(url(of: channel)).map(ready) },
+            Renewal(unsealer: unsealer),
+            KeyReading(unsealer: unsealer, threads: threads, log: log, clock: systemSeconds),
         ]
+        if let operations {
+            services.append(
+                try listener(watched.router(), .plain, operations, ownConnections()) { _ in started.note(nil).map(ready) })
+        }
+        if let own = administration?.socket, let admin {
+            let certificates = administration?.certificates ?? .none
+            services.append(
+                try listener(admin.router(recorder), transport, own, ownConnections(), certificates) { channel in
+                    log.note(.info, "administration", "listening on port \(channel.localAddress?.port ?? 0)")
+                    started.note(nil).map(ready)
+                })
+        }
+        return services
+    }
+
+    /// Apart from the guests', so that who watches or administers gets in when those are all taken.
+    private func ownConnections() -> Connections { Connections(limit: 64, limitPerClient: 0, metrics: metrics) }
+
+    private func adminRoutes(_ administration: Administration, _ gate: Gate, _ threads: NIOThreadPool) -> AdminRoutes {
+        AdminRoutes(
+            desk: unsealer.admin, description: administration.description,
+            needsPin: administration.certificates == .pinned, gate: gate, threads: threads, clock: systemSeconds)
     }
 
     private func reservedConnections(_ log: RequestLog) -> Int {
@@ -105,11 +139,12 @@ public struct BrokerServer: Sendable {
 
     private func listener(
         _ router: Router<BrokerRequestContext>, _ transport: Transport, _ socket: ListeningSocket,
-        _ connections: Connections, ready: @escaping @Sendable (any Channel) -> Void
+        _ connections: Connections, _ certificates: ClientCertificates = .none,
+        ready: @escaping @Sendable (any Channel) -> Void
     ) throws -> any Service {
         let logger = Logger(label: "cvm-clevis-broker.http") { _ in LibraryLog(RequestLog()) }
         let http = HTTP1Channel(
-            responder: Self.responder(router, logger),
+            responder: Self.responder(router, logger, asksForCertificates: certificates != .none),
             configuration: .init(
                 additionalChannelHandlers: [EarlyAnswer()], idleTimeout: .seconds(BrokerLimits.idleSeconds),
                 httpDecoderConfiguration: .init(
@@ -118,17 +153,19 @@ public struct BrokerServer: Sendable {
         case .plain:
             return Listener(socket: socket, child: http, connections: connections, logger: logger, ready: ready)
         case .tls(let certificate, let key):
-            let child = try TLSChannel(http, tlsConfiguration: Self.tls(certificate: certificate, key: key))
+            let tls = try certificates.demand(of: Self.tls(certificate: certificate, key: key))
+            let child = try TLSChannel(http, configuration: tls)
             return Listener(socket: socket, child: child, connections: connections, logger: logger, ready: ready)
         }
     }
 
     private static func responder(
-        _ router: Router<BrokerRequestContext>, _ logger: Logger
+        _ router: Router<BrokerRequestContext>, _ logger: Logger, asksForCertificates: Bool
     ) -> HTTPChannelHandler.Responder {
         let responder = router.buildResponder()
         return { request, writer, channel in
-            let context = BrokerRequestContext(source: .init(channel: channel, logger: logger))
+            var context = BrokerRequestContext(source: .init(channel: channel, logger: logger))
+            if asksForCertificates { context.clientPin = await ClientCertificates.pin(of: channel) }
             var response: Response
             do {
                 response = try await responder.respond(to: request, context: context)

@@ -6,6 +6,8 @@ struct BrokerRequestContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// IP address, without the port; `unknown` where the socket has none.
     let remote: String
+    /// SHA-256 of the SubjectPublicKeyInfo of the certificate that the peer showed; nil where it was not asked for one.
+    var clientPin: [UInt8]?
     let notes = RequestNotes()
 
     init(source: ApplicationRequestContextSource) {

@@ -62,6 +62,8 @@ struct RequestLog: Sendable {
         members["binding"] = entry.binding.map { .string(printable($0, limit: 128)) }
         members["resource"] = entry.resource.map { .string($0) }
         members["chip"] = entry.chip.map { .string($0) }
+        members["actor"] = entry.actor.map { .string($0) }
+        members["action"] = entry.action.map { .string($0) }
         if entry.simulated { members["simulated"] = true }
         if !entry.verdict.explained.isEmpty { members["reason"] = .string(entry.verdict.explained) }
         return .object(members)

@@ -46,6 +46,10 @@ struct RequestRecorder: RouterMiddleware {
         metrics.count(
             .requests, ["endpoint": endpoint(of: path), "status": "\(status)", "error": rejection?.variant.name ?? ""])
         for entry in decisions {
+            if let action = entry.action {
+                metrics.count(.adminCalls, ["action": action, "decision": entry.verdict.decision.rawValue])
+                continue
+            }
             metrics.count(.decisions, ["decision": entry.verdict.decision.rawValue])
             for failure in entry.verdict.failures { metrics.count(.failures, ["predicate": failure.predicate]) }
         }
@@ -53,6 +57,7 @@ struct RequestRecorder: RouterMiddleware {
 
     private func endpoint(of path: String) -> String {
         let parts = path.split(separator: "/")
+        if parts.first == "admin" { return "admin" }
         guard parts.count >= 3, parts[0] == "kbs", parts[1] == "v0" else { return "other" }
         let known = ["auth", "unseal", "attest", "resource"]
         return known.first { $0 == parts[2] } ?? "other"

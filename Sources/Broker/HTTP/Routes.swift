@@ -16,10 +16,14 @@ struct Routes: Sendable {
     let threads: NIOThreadPool
     let clock: @Sendable () -> Int64
 
-    func router(_ recorder: RequestRecorder, _ operations: Operations) -> Router<BrokerRequestContext> {
+    /// `admin`: nil where administrators have an address of their own, or none.
+    func router(
+        _ recorder: RequestRecorder, _ operations: Operations, _ admin: AdminRoutes?
+    ) -> Router<BrokerRequestContext> {
         let router = Router(context: BrokerRequestContext.self)
         router.add(middleware: recorder)
         operations.add(to: router)
+        admin?.add(to: router)
         router.post("kbs/v0/auth") { request, context in try await auth(request, context) }
         router.post("kbs/v0/unseal") { request, context in try await unseal(request, context) }
         router.post("kbs/v0/attest") { request, context in try await attest(request, context) }

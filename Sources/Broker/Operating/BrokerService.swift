@@ -31,7 +31,7 @@ public struct BrokerService: Sendable {
         let main = if let inherited = own.first?.socket { inherited } else { try steps.socket() }
         server = try BrokerServer(
             unsealer, counting: metrics, socket: main, transport: transport,
-            operations: watched, limits: steps.limits)
+            operations: watched, administration: try steps.administration(), limits: steps.limits)
     }
 
     /// See ``BrokerServer/run(ready:)``; also tells the service manager.
@@ -56,6 +56,13 @@ public struct BrokerService: Sendable {
         attempt("directory") { () throws(BrokerError) in try steps.directory().checkKeyFiles() }
         attempt("listen") { () throws(BrokerError) in _ = try steps.socket() }
         attempt("operations") { () throws(BrokerError) in _ = try steps.operations() }
+        attempt("admin.listen") { () throws(BrokerError) in
+            if let own = try steps.adminSocket(), settings.noTLS == true { try BrokerServer.requireLoopback(own) }
+        }
+        attempt("admin.client_ca") { () throws(BrokerError) in
+            if let file = settings.admin?.clientCA { _ = try ClientCertificates.authorities(in: file) }
+        }
+        attempt("admin") { () throws(BrokerError) in _ = try steps.clientCertificates() }
         attempt(settings.noTLS == true ? "no_tls" : "tls_cert") { () throws(BrokerError) in try steps.checkTransport() }
         attempt("minimum_tcb") { () throws(BrokerError) in _ = try MinimumTCB(settings.minimumTCB ?? []) }
         attempt("amd_kds") { () throws(BrokerError) in
@@ -115,6 +122,32 @@ private struct ServiceSteps {
     func operations() throws(BrokerError) -> ListeningSocket? {
         guard let text = settings.operations else { return nil }
         return .address(try ListenAddress(text))
+    }
+
+    func adminSocket() throws(BrokerError) -> ListeningSocket? {
+        guard let text = settings.admin?.listen else { return nil }
+        return .address(try ListenAddress(text))
+    }
+
+    func clientCertificates() throws(BrokerError) -> ClientCertificates {
+        guard let admin = settings.admin, admin.clientCA != nil || admin.clientPins == true else { return .none }
+        guard admin.listen != nil, settings.noTLS != true else {
+            throw BrokerError(
+                "client certificates take TLS and an address for administrators alone", hint: "give admin.listen")
+        }
+        guard let file = admin.clientCA else { return .pinned }
+        guard admin.clientPins != true else {
+            throw BrokerError(
+                "client_ca and client_pins exclude each other", hint: "tokens may name a key with client_ca as well")
+        }
+        return .issued(byAuthoritiesIn: file)
+    }
+
+    func administration() throws(BrokerError) -> BrokerServer.Administration? {
+        guard settings.admin != nil else { return nil }
+        return BrokerServer.Administration(
+            socket: try adminSocket(), certificates: try clientCertificates(),
+            description: try directory().publicDescription().json)
     }
 
     func transport() throws(BrokerError) -> (BrokerServer.Transport, warnings: [String]) {

@@ -7,10 +7,15 @@ package struct JSONLines: Sendable {
     /// `text`: one JSON object that a parser has accepted. Of anything else no line is known.
     package init(_ text: [UInt8]) {
         var scanner = Scanner(text: text[...])
-        while let name = scanner.nextName() { lines[name.text] = lines[name.text] ?? name.line }
+        var outer = ""
+        while let name = scanner.nextName() {
+            if name.depth == 1 { outer = name.text }
+            let path = name.depth == 1 ? name.text : "\(outer).\(name.text)"
+            lines[path] = lines[path] ?? name.line
+        }
     }
 
-    /// The line of the member `name` of the outermost object, the first is 1.
+    /// The line of the member `name` of the outermost object, or `OUTER.name` of an object in it; the first is 1.
     package subscript(name: String) -> Int? { lines[name] }
 
     private struct Scanner {
@@ -18,8 +23,8 @@ package struct JSONLines: Sendable {
         var line = 1
         var depth = 0
 
-        /// The next string that is a name in the outermost object.
-        mutating func nextName() -> (text: String, line: Int)? {
+        /// The next string that is a name in the outermost object, or in one that is a member of it.
+        mutating func nextName() -> (text: String, line: Int, depth: Int)? {
             while let byte = text.popFirst() {
                 switch byte {
                 case UInt8(ascii: "\n"): line += 1
@@ -27,7 +32,7 @@ package struct JSONLines: Sendable {
                 case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
                 case UInt8(ascii: "\""):
                     let string = rest()
-                    if depth == 1, isName { return (string, line) }
+                    if (1...2).contains(depth), isName { return (string, line, depth) }
                 default: break
                 }
             }

@@ -21,8 +21,11 @@ public final class Metrics: Sendable {
         package static let vendorRequests = Counter(
             name: "cvm_broker_vendor_requests_total", help: "Requests to vendors' servers, by vendor and result.")
 
+        package static let adminCalls = Counter(
+            name: "cvm_broker_admin_calls_total", help: "Calls of administrators, by action and decision.")
+
         static let all = [
-            requests, decisions, failures, refusedConnections, certificates, vendorRequests,
+            requests, decisions, failures, adminCalls, refusedConnections, certificates, vendorRequests,
         ]
     }
 

@@ -20,6 +20,8 @@ public struct ServeSettings: Sendable, Equatable {
     public var connections: Int?
     public var connectionsPerClient: Int?
     public var requestsPerSecond: Int?
+    /// Administration over HTTP; nil where there is none. A file alone can turn it on.
+    public var admin: AdminSettings?
 
     public init() {}
 
@@ -42,8 +44,21 @@ public struct ServeSettings: Sendable, Equatable {
         settings.connections = connections ?? other.connections
         settings.connectionsPerClient = connectionsPerClient ?? other.connectionsPerClient
         settings.requestsPerSecond = requestsPerSecond ?? other.requestsPerSecond
+        settings.admin = admin ?? other.admin
         return settings
     }
+}
+
+/// Member `admin` of the file: how administrators reach the broker.
+public struct AdminSettings: Sendable, Equatable {
+    /// An address of their own; nil for the guests'.
+    public var listen: String?
+    /// Clients must show a certificate there that an authority in this PEM file issued.
+    public var clientCA: String?
+    /// Clients must show a certificate there, and only tokens that name its key are taken.
+    public var clientPins: Bool?
+
+    public init() {}
 }
 
 /// What is wrong with a setting, and on which line of its file if it has one.
@@ -93,7 +108,7 @@ public struct ConfigurationFile: Sendable {
         problems.sort { $0.line < $1.line }
     }
 
-    /// The line of the member `name`; 0 where the file does not have it.
+    /// The line of the member `name`, or of `admin.NAME`; 0 where the file does not have it.
     public func line(of name: String) -> Int { lines[name] ?? 0 }
 
     private mutating func read(_ member: JSONObject.Member) {
@@ -114,12 +129,33 @@ public struct ConfigurationFile: Sendable {
             case "trust_simulator": settings.trustSimulator = try reader.string(member.name)
             case "connections": settings.connections = try reader.number(member.name, from: 1)
             case "client_connections": settings.connectionsPerClient = try reader.number(member.name)
+            case "admin": settings.admin = try adminSettings(member.value)
             case "client_rate": settings.requestsPerSecond = try reader.number(member.name)
             default: throw reader.error(at: member.name, "is no setting")
             }
         } catch {
             problems.append(SettingProblem(line: line(of: member.name), message: error.description))
         }
+    }
+
+    private mutating func adminSettings(_ value: JSON) throws(JSONError) -> AdminSettings {
+        guard let object = value.object else { throw JSONError(place: "admin", problem: "must be an object") }
+        var admin = AdminSettings()
+        for member in object.members {
+            var reader = JSONReader(JSONObject(dictionaryLiteral: (member.name, member.value)), at: "admin")
+            do throws(JSONError) {
+                switch member.name {
+                case "listen": admin.listen = try reader.string(member.name)
+                case "client_ca": admin.clientCA = try reader.string(member.name)
+                case "client_pins": admin.clientPins = try reader.optionalBool(member.name)
+                default: throw reader.error(at: member.name, "is no setting")
+                }
+            } catch {
+                let line = line(of: "admin.\(member.name)")
+                problems.append(SettingProblem(line: line, message: error.description))
+            }
+        }
+        return admin
     }
 
     /// Of jansson's `line 3, column 5`.

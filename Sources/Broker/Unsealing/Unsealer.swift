@@ -17,6 +17,8 @@ public final class Unsealer: Sendable {
     private let budget: AuditBudget
     /// The same broker for clients of the KBS protocol.
     package let resources: ResourceDesk
+    /// The same broker for administrators.
+    package let admin: AdminDesk
 
     package init(keys: KeyRing, evidence check: EvidenceCheck, floors: MinimumTCB, store: Store, audit: AuditChain) {
         self.desk = NonceDesk(keys)
@@ -29,6 +31,7 @@ public final class Unsealer: Sendable {
         self.resources = ResourceDesk(
             keys: keys, nonces: desk, evidence: check, floors: floors, store: store, audit: audit,
             budget: budget)
+        self.admin = AdminDesk(keys: keys, store: store, audit: audit, budget: budget)
     }
 
     /// `POST /kbs/v0/auth`.
