@@ -34,8 +34,12 @@ extension AdminDesk {
         guard Store.resourceCount.contains(content.bytes.count) else {
             throw Rejection(.malformedRequest, "a resource has 1 to \(Store.resourceCount.upperBound) bytes")
         }
-        let sealer = sealer
+        let sealer = try sealer(at: now)
         return { transaction in
+            // One that is replaced meanwhile would seal it for nobody.
+            guard try KeyTable.seals(sealer.keyID, transaction) else {
+                throw Rejection(.unavailable, "the key of resources has just been replaced")
+            }
             guard try Store.owner(ofRepository: path.repository, transaction) == owner.thumbprint,
                 try Store.resource(path, transaction).map({ $0.resource.owner == owner.thumbprint }) ?? true
             else {
@@ -52,6 +56,15 @@ extension AdminDesk {
             try Store.put(resource, sealed: sealed, transaction)
             return resource.json
         }
+    }
+
+    /// That with which the store is sealed by now, as far as this replica has it.
+    private func sealer(at now: Int64) throws(Rejection) -> ResourceSealer {
+        let wanted = try using { () throws(BrokerError) in try store.read("read the keys") { try KeyTable.sealerID($0) } }
+        let found = keys.search(at: now) { keys in
+            wanted == nil || keys.resources.id == wanted ? ResourceSealer(keys.resources) : nil
+        }
+        return found ?? ResourceSealer(keys.keys(at: now).resources)
     }
 
     private func remove(_ call: AdminCall, of owner: Owner) throws(Rejection) -> Change {

@@ -4,9 +4,10 @@ internal import PinKit
 
 /// What calls look at: an owner's own.
 extension AdminDesk {
-    func read(_ call: AdminCall, by bearer: Bearer, _ description: JSON) throws(Rejection) -> JSON {
+    func read(_ call: AdminCall, by bearer: Bearer, _ description: () throws(BrokerError) -> JSON) throws(Rejection) -> JSON
+    {
         switch call.action {
-        case .publicGet: return description
+        case .publicGet: return try using(description)
         case .ownerList:
             return list("owners", try using { () throws(BrokerError) in try store.owners().map(\.json) })
         case .kbsUnsupported:

@@ -8,20 +8,20 @@ package import PinKit
 /// changes and its entry in the audit log are one transaction. Blocks for milliseconds: not for an event loop.
 package final class AdminDesk: Sendable {
     let store: Store
-    let sealer: ResourceSealer
+    let keys: KeyRing
     private let audit: AuditChain
     private let budget: AuditBudget
 
-    init(keys: BrokerKeys, store: Store, audit: AuditChain, budget: AuditBudget) {
+    init(keys: KeyRing, store: Store, audit: AuditChain, budget: AuditBudget) {
         self.store = store
-        self.sealer = ResourceSealer(keys.resources)
+        self.keys = keys
         self.audit = audit
         self.budget = budget
     }
 
-    /// `needsPin`: whether a token must be one that comes with a certificate.
+    /// `description`: reads `public.json`. `needsPin`: whether a token must be one that comes with a certificate.
     package func perform(
-        _ call: AdminCall, description: JSON, needsPin: Bool = false, at now: Int64
+        _ call: AdminCall, description: () throws(BrokerError) -> JSON, needsPin: Bool = false, at now: Int64
     ) throws(Rejection) -> AdminAnswer {
         let bearer = try authenticate(call, needsPin: needsPin, at: now)
         do throws(Rejection) {

@@ -61,8 +61,8 @@ package struct AdminRoute: Sendable {
 /// Reads an administrator's call, has it done on a thread that may block, and writes its answer.
 struct AdminRoutes: Sendable {
     let desk: AdminDesk
-    /// `public.json`.
-    let description: JSON
+    /// Has `public.json`, which changes with the keys.
+    let directory: BrokerDirectory
     /// Whether only tokens are taken that come with a certificate of their own.
     let needsPin: Bool
     let gate: Gate
@@ -98,7 +98,9 @@ struct AdminRoutes: Sendable {
             policy: policy, body: body)
         let answer = try await gate.pass(bytes: body.bytes.count) {
             try await threads.runIfActive {
-                try desk.perform(call, description: description, needsPin: needsPin, at: clock())
+                try desk.perform(
+                    call, description: { () throws(BrokerError) in try directory.publicDescription().json },
+                    needsPin: needsPin, at: clock())
             }
         }
         context.notes.add(answer.decisions)

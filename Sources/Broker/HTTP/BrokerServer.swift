@@ -6,7 +6,6 @@ internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import NIOSSL
-internal import PinKit
 internal import ServiceLifecycle
 internal import UnixSignals
 
@@ -25,8 +24,8 @@ public struct BrokerServer: Sendable {
         /// nil for the guests' own.
         let socket: ListeningSocket?
         let certificates: ClientCertificates
-        /// `public.json`.
-        let description: JSON
+        /// Has `public.json`.
+        let directory: BrokerDirectory
     }
 
     private let unsealer: Unsealer
@@ -125,7 +124,7 @@ public struct BrokerServer: Sendable {
 
     private func adminRoutes(_ administration: Administration, _ gate: Gate, _ threads: NIOThreadPool) -> AdminRoutes {
         AdminRoutes(
-            desk: unsealer.admin, description: administration.description,
+            desk: unsealer.admin, directory: administration.directory,
             needsPin: administration.certificates == .pinned, gate: gate, threads: threads, clock: systemSeconds)
     }
 

@@ -147,7 +147,7 @@ private struct ServiceSteps {
         guard settings.admin != nil else { return nil }
         return BrokerServer.Administration(
             socket: try adminSocket(), certificates: try clientCertificates(),
-            description: try directory().publicDescription().json)
+            directory: try directory())
     }
 
     func transport() throws(BrokerError) -> (BrokerServer.Transport, warnings: [String]) {

@@ -33,6 +33,17 @@ enum KeyTable {
             [key.purpose.rawValue, key.id, Base64URL.encode(key.sealed), key.sealerID, key.madeAt, key.activeAt])
     }
 
+    /// The id of the resource key that all is sealed with since the last `rekey`; nil where the store has no keys.
+    static func sealerID(_ transaction: any Transaction) throws -> String? {
+        try all(transaction).first { !$0.isRetired }?.sealerID
+    }
+
+    /// Whether a resource may be sealed with that key.
+    static func seals(_ id: String, _ transaction: any Transaction) throws -> Bool {
+        let current = try sealerID(transaction)
+        return current == nil || current == id
+    }
+
     /// Forgets the key and keeps its id.
     static func retire(_ purpose: KeyPurpose, _ id: String, _ transaction: any Transaction) throws {
         try transaction.rows(

@@ -95,6 +95,9 @@ extension Store {
                 throw BrokerError(
                     "repository \(path.repository) is another owner's", hint: "see: cvm-clevis-broker repository list DIR")
             }
+            guard try KeyTable.seals(resource.keyID, transaction) else {
+                throw BrokerError("the key of resources has just been replaced: nothing was changed", hint: "try again")
+            }
             try Store.put(resource, sealed: sealed, transaction)
             return resource
         }
