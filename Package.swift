@@ -28,7 +28,6 @@ let package = Package(
     ],
     targets: [
         // C libraries.
-        .systemLibrary(name: "CJose", path: "Sources/CLibs/CJose", pkgConfig: "jose", providers: [.apt(["libjose-dev"])]),
         .systemLibrary(
             name: "COpenSSL", path: "Sources/CLibs/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CFUSE", path: "Sources/CLibs/CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
@@ -41,8 +40,9 @@ let package = Package(
         .systemLibrary(name: "CSpawn", path: "Sources/CLibs/CSpawn"),
         .systemLibrary(name: "CTSS2", path: "Sources/CLibs/CTSS2", providers: [.apt(["libtss2-dev"])]),
 
-        // Its functions are forwarded to the library, which the first of them opens.
+        // Functions that are forwarded to the library, which the first of them opens.
         .target(name: "CCryptsetup", path: "Sources/CLibs/CCryptsetup"),
+        .target(name: "CJose", path: "Sources/CLibs/CJose"),
 
         // Functions that libtss2-esys finds in place of libcrypto's.
         .target(name: "CTSS2Contexts", path: "Sources/CLibs/CTSS2Contexts"),
@@ -98,8 +98,8 @@ let package = Package(
             name: "cvm-clevis-unlock",
             dependencies: ["BootFronts", "CBoot", "FileIO", "LUKS", "PinKit", "PinSet", "TEE", "TPM2Pin"],
             swiftSettings: strict,
-            // Every run needs it, and who builds an initrd sees it among what the program needs.
-            linkerSettings: [.linkedLibrary("cryptsetup")]),
+            // Every run needs them, and who builds an initrd sees them among what the program needs.
+            linkerSettings: [.linkedLibrary("cryptsetup"), .linkedLibrary("jose")]),
 
         // Judges evidence: for who binds and for the broker, never in an initrd.
         .target(name: "Attestation", dependencies: ["PinKit", "TEE", "COpenSSL"], swiftSettings: strict),
@@ -156,7 +156,9 @@ let package = Package(
                 "Broker", "BrokerProtocol", "FileIO", "PinKit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strict,
+            // Not to be found missing by the first request.
+            linkerSettings: [.linkedLibrary("jose")]),
 
         // Benchmarks: run by Benchmarks/*.sh.
         .executableTarget(

@@ -33,7 +33,7 @@ struct MetadataArea {
         guard text(area[72..<104]) == "sha256" else { return false }
         var covered = area
         covered.replaceSubrange(checksum, with: [UInt8](repeating: 0, count: checksum.count))
-        return area[checksum].starts(with: Digest.sha256(covered))
+        return area[checksum].starts(with: Digest.checksum(covered))
     }
 
     private static func text(_ field: ArraySlice<UInt8>) -> String {

@@ -2,6 +2,7 @@
 import ArgumentParser
 import ExternalPin
 import Glibc
+import LUKS
 import PinKit
 
 /// The command line: reads arguments, calls the libraries, prints. What a command means is in the libraries.
@@ -29,11 +30,7 @@ struct CVMClevis: ParsableCommand {
         // A libssl that was built so would write the session keys of its connections wherever this says.
         unsafe unsetenv("SSLKEYLOGFILE")
         do {
-            // The one command that others wait for while they boot: reading its arguments takes longer than reading its input.
-            if CommandLine.arguments.dropFirst() == ["decrypt"] {
-                try Decrypt.decrypt()
-                end(0)
-            }
+            if try runPlain(CommandLine.arguments.dropFirst()) { end(0) }
             if let name = ClevisName(of: CommandLine.arguments.first ?? "") {
                 end(try name.run(Array(CommandLine.arguments.dropFirst())))
             }
@@ -43,6 +40,21 @@ struct CVMClevis: ParsableCommand {
         } catch {
             end(Console.report(error))
         }
+    }
+
+    /// Runs a command as other programs call it, often and while somebody waits, and in no other spelling: to have its
+    /// arguments read by ArgumentParser takes longer than to do it. False where it is none of these.
+    private static func runPlain(_ arguments: ArraySlice<String>) throws -> Bool {
+        if arguments == ["decrypt"] {
+            try Decrypt.decrypt()
+        } else if arguments.count == 4, arguments.starts(with: ["luks", "list", "-d"]), let device = arguments.last,
+            !device.hasPrefix("-")
+        {
+            try List.list(Volume(device))
+        } else {
+            return false
+        }
+        return true
     }
 
     /// The command that `arguments` name, read without making all others first, which takes as long as most commands do. nil

@@ -44,6 +44,13 @@ misuse "a pin that does not exist is wrong usage" 'unknown pin tung' cvm-clevis 
 reject "a server that is not there" "tang: unavailable: adv: http://127.0.0.1:1/adv/" \
     cvm-clevis encrypt tang '{"url":"http://127.0.0.1:1"}' -y <"$work/secret"
 
+libjose=$(ldconfig -p | sed -n 's/.*libjose\.so\.0 .*=> //p' | head -1)
+status=0
+unshare -m sh -c "mount --bind /dev/null '$libjose' && exec cvm-clevis encrypt tang '$tang' -y <'$work/secret'" \
+    >"$work/answer" 2>"$work/said" || status=$?
+expect "without libjose it ends as the loader would end it" test "$status" = 127
+expect "and says what is missing" grep -q 'error while loading shared libraries: .*libjose' "$work/said"
+
 note "binding as clevis does"
 reject "a server that nobody vouches for is not bound" 'vouched for' \
     setsid -w cvm-clevis luks bind -d "$disk" -k "$passphrase" tang "$tang"

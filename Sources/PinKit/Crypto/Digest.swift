@@ -7,6 +7,13 @@ public enum Digest {
     public static func sha384(_ bytes: [UInt8]) -> [UInt8] { unsafe hash(bytes, EVP_sha384(), count: 48) }
     public static func sha512(_ bytes: [UInt8]) -> [UInt8] { unsafe hash(bytes, EVP_sha512(), count: 64) }
 
+    /// SHA-256 as a checksum, which vouches for nothing: without all that libcrypto starts for the others.
+    package static func checksum(_ bytes: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 32)
+        unsafe cvm_sha256_checksum(bytes, bytes.count, &digest)
+        return digest
+    }
+
     private static func hash(_ bytes: [UInt8], _ algorithm: OpaquePointer?, count: Int) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: count)
         let done = unsafe EVP_Digest(bytes, bytes.count, &digest, nil, algorithm, nil)

@@ -23,23 +23,32 @@ struct List: ParsableCommand {
     var json = false
 
     func run() throws {
+        let form: Form = json ? .json : pins ? .pins : .configuration
+        try List.list(options.volume, slot: slot, as: form)
+    }
+
+    enum Form {
+        case configuration, pins, json
+    }
+
+    static func list(_ volume: Volume, slot: Int? = nil, as form: Form = .configuration) throws {
         let defaults = try Defaults()
-        let records = try options.bindings(defaults)
+        let records = try volume.bindings(defaults)
             .filter { slot == nil || $0.keyslots.contains(slot!) }
             .sorted { ($0.keyslots.first ?? -1, $0.token) < ($1.keyslots.first ?? -1, $1.token) }
-        if let slot, records.isEmpty { throw Failure("\(options.device): keyslot \(slot) is no clevis binding") }
-        if json { return Console.answer(JSON.array(records.map { $0.json(defaults) }).canonical) }
+        if let slot, records.isEmpty { throw Failure("\(volume.path): keyslot \(slot) is no clevis binding") }
+        if form == .json { return Console.answer(JSON.array(records.map { $0.json(defaults) }).canonical) }
         for record in records {
             guard let message = record.message, let keyslot = record.keyslots.first else {
-                Console.warn("\(options.device): token \(record.token): \(record.problem?.description ?? "has no keyslot")")
+                Console.warn("\(volume.path): token \(record.token): \(record.problem?.description ?? "has no keyslot")")
                 continue
             }
-            Console.answer("\(keyslot): \(text(message, record.policy))")
+            Console.answer("\(keyslot): \(text(message, record.policy, as: form))")
         }
     }
 
-    private func text(_ message: JWE, _ policy: PolicyOutline?) -> String {
-        guard pins, let policy else { return ListedConfiguration(registry: Pins.registry).text(message) }
+    private static func text(_ message: JWE, _ policy: PolicyOutline?, as form: Form) -> String {
+        guard form == .pins, let policy else { return ListedConfiguration(registry: Pins.registry).text(message) }
         return policy.pins.joined(separator: " ")
     }
 }

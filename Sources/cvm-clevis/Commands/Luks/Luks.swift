@@ -19,15 +19,19 @@ struct VolumeOptions: ParsableArguments {
 
     var volume: Volume { Volume(device) }
 
-    /// Its bindings, their signatures checked with the owner's key where there is one.
-    func bindings(_ defaults: Defaults) throws -> [BindingRecord] {
-        try volume.bindings(registry: Pins.registry, owner: defaults.owner()?.publicKey)
-    }
+    func bindings(_ defaults: Defaults) throws -> [BindingRecord] { try volume.bindings(defaults) }
 
     /// When to give up on them.
     func deadline(_ patience: Patience) throws -> Deadline {
         let messages = try volume.bindings(registry: Pins.registry, owner: nil).compactMap(\.message)
         return Pins.deadline(seconds: patience.timeout, for: messages)
+    }
+}
+
+extension Volume {
+    /// Its bindings, their signatures checked with the owner's key where there is one.
+    func bindings(_ defaults: Defaults) throws -> [BindingRecord] {
+        try bindings(registry: Pins.registry, owner: defaults.owner()?.publicKey)
     }
 }
 
