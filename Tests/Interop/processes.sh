@@ -14,3 +14,18 @@ for pin in "null {}" "tang $tang" "tpm2 $tpm" "sss $sss"; do
     cvm-clevis encrypt "${pin%% *}" "${pin#* }" <"$work/secret" >"$work/one.jwe"
     one_process "decrypting ${pin%% *}" "$work/one.jwe"
 done
+
+# loads_none NAME COMMAND…: it starts without the libraries that take long to start, and never opens them.
+loads_none() {
+    strace -f -qq -e trace=openat -o "$work/trace" "${@:2}" >/dev/null || die "$1: failed"
+    if grep -E 'lib(jose|cryptsetup|curl)\.so' "$work/trace"; then die "$1: opens a library"; fi
+    ok "$1"
+}
+
+make_image "$work/listed.img" "$work/secret" >/dev/null
+cvm-clevis luks bind -d "$work/listed.img" -k "$work/secret" null '{}' 2>/dev/null
+loads_none "a list takes neither libjose nor libcryptsetup" cvm-clevis luks list -d "$work/listed.img"
+for pin in "tang $tang" "tpm2 $tpm"; do
+    cvm-clevis encrypt "${pin%% *}" "${pin#* }" <"$work/secret" >"$work/one.jwe"
+    loads_none "decrypting ${pin%% *} takes no libjose" sh -c "exec cvm-clevis decrypt <'$work/one.jwe'"
+done

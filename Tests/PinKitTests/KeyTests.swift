@@ -63,6 +63,23 @@ import Testing
         #expect(plain == "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U")
     }
 
+    /// What names a key of a tang server: by libcrypto where it is a point with SHA-256, by libjose otherwise.
+    @Test func `a key of a set has the thumbprint of its required members`() throws {
+        #expect(KeySet.thumbprint(of: KeyTests.jwk, .sha256) == "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U")
+        // RFC 7638 §3.1.
+        let rsa: JSON = [
+            "kty": "RSA", "e": "AQAB", "alg": "RS256", "kid": "2011-04-29",
+            "n": .string(
+                "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMs"
+                    + "tn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5h"
+                    + "ajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+            ),
+        ]
+        #expect(KeySet.thumbprint(of: rsa, .sha256) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs")
+        #expect(KeySet.thumbprint(of: KeyTests.jwk, .sha1)?.count == 27)
+        #expect(KeySet.thumbprint(of: ["kty": "EC"], .sha256) == nil)
+    }
+
     /// RFC 5869, appendix A.1.
     @Test func `HKDF gives the bytes of its RFC`() throws {
         let secret = SecretBytes(copyingPublic: [UInt8](repeating: 0x0b, count: 22))

@@ -22,6 +22,12 @@ package struct CurvePoint: Sendable, Equatable {
     package let x: [UInt8]
     package let y: [UInt8]
 
+    init(curve: Curve, x: [UInt8], y: [UInt8]) {
+        self.curve = curve
+        self.x = x
+        self.y = y
+    }
+
     /// From a JWK of type EC (RFC 7518 §6.2.1) without a private part; members that say what it is for are ignored.
     package init(jwk: JSON, at place: String = "") throws(JSONError) {
         var reader = try JSONReader(jwk, at: place)
@@ -42,4 +48,7 @@ package struct CurvePoint: Sendable, Equatable {
             "y": .string(Base64URL.encode(y)),
         ]
     }
+
+    /// SHA-256 of ``jwk``, as RFC 7638 has it.
+    var thumbprint: String { Base64URL.encode(Digest.sha256(Array(jwk.canonical.utf8))) }
 }

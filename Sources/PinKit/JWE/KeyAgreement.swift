@@ -34,15 +34,16 @@ extension JWE {
             let message: JSON = ["protected": .object(header)]
             let tree = unsafe message.makeTree()
             let recipientTree = unsafe recipient.makeTree()
-            let emptyKey = unsafe JSON.object([:]).makeTree()
+            let keyTree = unsafe JSON.object([:]).makeTree()
             defer {
                 unsafe json_decref(tree)
                 unsafe json_decref(recipientTree)
             }
-            let contentKey = unsafe ContentKey(adopting: emptyKey)
-            guard unsafe jose_jwe_enc_jwk(nil, tree, nil, recipientTree, emptyKey) else {
+            guard unsafe jose_jwe_enc_jwk(nil, tree, nil, recipientTree, keyTree) else {
+                unsafe json_decref(keyTree)
                 throw PinError(.failed, step: "wrap a key", detail: "libjose refused the recipient's key: not on its curve?")
             }
+            let contentKey = try unsafe ContentKey(adopting: keyTree)
             // libjose leaves epk in the unprotected header, where nothing authenticates it.
             guard let wrapped = try? unsafe JSON(reading: tree, depth: 0),
                 let ephemeral = wrapped["header"]?["epk"],
@@ -56,11 +57,7 @@ extension JWE {
         }
 
         public consuming func seal(_ plaintext: borrowing SecretBytes) throws(PinError) -> JWE {
-            let message = try contentKey.encrypt(plaintext, header: header, encryptedKey: encryptedKey)
-            guard message.protected == protected else {
-                throw PinError(.failed, step: "seal", detail: "libjose wrote another header than was signed")
-            }
-            return message
+            try contentKey.encrypt(plaintext, header: header, encryptedKey: encryptedKey)
         }
 
         private static func strip(_ ephemeral: JSON) throws(PinError) -> JSON {

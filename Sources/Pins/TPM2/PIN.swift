@@ -66,7 +66,7 @@ final class PINs: Sendable {
     }
 }
 
-/// An auth value that was set in this process. (Not private: see ``PointTree``.)
+/// An auth value that was set in this process. (Not private: see ``GroupElement``.)
 final class Fresh: Sendable {
     let object: [UInt8]
     let auth: SecretBytes

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import COpenSSL
-internal import PinKit
 
 /// AES-256-GCM (SP 800-38D) over secrets, by libcrypto. Whoever calls it sees to it that no key meets an IV twice.
-enum AESGCM {
-    static let ivCount = 12
-    static let tagCount = 16
+package enum AESGCM {
+    package static let ivCount = 12
+    package static let tagCount = 16
+
+    /// Does what the first use would wait for, most of it libcrypto's own start: for a thread that has nothing else to do.
+    package static func prepare() {
+        unsafe EVP_CIPHER_free(EVP_CIPHER_fetch(nil, "AES-256-GCM", nil))
+    }
 
     /// `key`: 32 bytes. Ciphertext and tag.
-    static func encrypt(
+    package static func encrypt(
         _ plaintext: borrowing SecretBytes, key: borrowing SecretBytes, iv: [UInt8], data: [UInt8]
     ) throws(PinError) -> (ciphertext: [UInt8], tag: [UInt8]) {
         var tag = [UInt8](repeating: 0, count: tagCount)
@@ -21,7 +25,7 @@ enum AESGCM {
     }
 
     /// nil where key, IV, data or tag are others than it was encrypted with.
-    static func decrypt(
+    package static func decrypt(
         _ ciphertext: [UInt8], tag: [UInt8], key: borrowing SecretBytes, iv: [UInt8], data: [UInt8]
     ) -> SecretBytes? {
         var tag = tag
