@@ -138,7 +138,7 @@ extension Volume {
         let sealing = Sealing(new, for: self)
         let volumeKey: SecretBytes
         do throws(LUKSError) {
-            volumeKey = try open(copy.device())
+            volumeKey = try open(copy.device)
         } catch {
             _ = try? sealing.finish()
             throw error

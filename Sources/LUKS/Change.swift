@@ -63,7 +63,7 @@ struct Change: ~Copyable {
                 .failed, place: place, step: "read back", detail: "token \(written.token) is not what was written")
         }
         if let owner { try found.verify(owner: owner.publicKey, in: copy.header) }
-        guard try copy.device().opens(written.keyslot, with: secret) else {
+        guard try copy.device.opens(written.keyslot, with: secret) else {
             throw LUKSError(
                 .failed, place: place, step: "read back", detail: "keyslot \(written.keyslot) does not open")
         }

@@ -12,6 +12,8 @@ package struct HeaderCopy: ~Copyable {
     private let memory: MemoryFile
     private let place: String
     package let header: Header
+    /// libcryptsetup over this copy.
+    let device: CryptDevice
     /// Bytes of one metadata area.
     let areaSize: Int
 
@@ -19,7 +21,7 @@ package struct HeaderCopy: ~Copyable {
         let areaSize = try BinaryHeader(of: volume).areaSize
         let memory = try MemoryFile(size: HeaderLimits.copySize, place: volume.path)
         try memory.write(volume.read(2 * areaSize, at: 0), at: 0)
-        let device = try CryptDevice(header: memory.path, place: volume.path)
+        let device = try CryptDevice(header: memory.path, place: volume.path, backing: memory)
         let metadata = try device.metadata()
         let header: Header
         do throws(LUKSError) {
@@ -33,6 +35,7 @@ package struct HeaderCopy: ~Copyable {
         self.memory = memory
         self.place = volume.path
         self.header = header
+        self.device = device
         self.areaSize = areaSize
     }
 
@@ -40,8 +43,8 @@ package struct HeaderCopy: ~Copyable {
         try self.init(of: VolumeFile(path))
     }
 
-    /// libcryptsetup over this copy; `data` is the volume itself where it is to be activated.
-    func device(data: String? = nil) throws(LUKSError) -> CryptDevice {
+    /// Another one; `data` is the volume itself where it is to be activated.
+    func makeDevice(data: String?) throws(LUKSError) -> CryptDevice {
         try CryptDevice(header: memory.path, data: data, place: place, backing: memory)
     }
 }

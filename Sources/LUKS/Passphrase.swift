@@ -32,9 +32,8 @@ extension Volume {
         } catch {
             throw LUKSError(error)
         }
-        let device = try copy.device()
         var isOpen = false
-        for keyslot in token.keyslots where !isOpen { isOpen = try device.opens(keyslot, with: secret) }
+        for keyslot in token.keyslots where !isOpen { isOpen = try copy.device.opens(keyslot, with: secret) }
         guard isOpen else {
             throw LUKSError(.refused, step: "open", detail: "its secret does not open its keyslot any more")
         }

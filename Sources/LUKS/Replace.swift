@@ -21,7 +21,7 @@ extension Volume {
             try device.volumeKey(with: passphrase)
         }
         let replacement = Replacement(number: number, old: replaced, new: prepared.token, areaSize: copy.areaSize)
-        try replacement.write(prepared.change, to: copy.device()) { _, _ in }
+        try replacement.write(prepared.change, to: copy.device) { _, _ in }
         do throws(LUKSError) {
             let disk = try CryptDevice(header: path, place: path)
             try replacement.write(prepared.change, to: disk) { (written, token) throws(LUKSError) in

@@ -51,7 +51,7 @@ extension Volume {
         }
         let wasOpened = try proves(token, copy, new.check, registry)
         let signed = try token.signed(by: owner, in: copy.header)
-        _ = try copy.device().write(signed.json, at: number)
+        _ = try copy.device.write(signed.json, at: number)
         _ = try CryptDevice(header: path, place: path).write(signed.json, at: number)
         let written = try HeaderCopy(of: file).header
         guard try written.token(number) == signed else {
@@ -74,7 +74,7 @@ extension Volume {
             return false
         }
         let keyslot = token.keyslots[0]
-        guard try copy.device().opens(keyslot, with: secret) else {
+        guard try copy.device.opens(keyslot, with: secret) else {
             throw LUKSError(
                 .refused, place: path, step: "sign", detail: "what its policy gives does not open keyslot \(keyslot)")
         }

@@ -187,7 +187,7 @@ private final class Attempt {
         _ copy: borrowing HeaderCopy, _ candidate: Candidate, with passphrase: borrowing SecretBytes
     ) throws(LUKSError) -> UnlockedVolume? {
         let path = request.volume.path
-        let device = try copy.device(data: request.mode == .test ? nil : path)
+        let device = try copy.makeDevice(data: request.mode == .test ? nil : path)
         for keyslot in candidate.token.keyslots where try device.opens(keyslot, with: passphrase) {
             if isMeasured {
                 let record = "cryptsetup:\(name):\(copy.header.uuid)"
