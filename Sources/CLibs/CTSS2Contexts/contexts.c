@@ -7,11 +7,11 @@
 #define _GNU_SOURCE
 #include "CTSS2Contexts.h"
 #include <dlfcn.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
-
-typedef struct ossl_lib_ctx_st OSSL_LIB_CTX;
 
 static OSSL_LIB_CTX *(*make)(void);
 static void (*destroy)(OSSL_LIB_CTX *);
@@ -42,4 +42,13 @@ OSSL_LIB_CTX *OSSL_LIB_CTX_new(void) {
 void OSSL_LIB_CTX_free(OSSL_LIB_CTX *context) {
     pthread_once(&found, find);
     if (context && context != shared && destroy) destroy(context);
+}
+
+void cvm_tss2_prepare_context(void) {
+    unsigned char number;
+    pthread_once(&found, find);
+    pthread_once(&made, share);
+    if (!shared) return;
+    EVP_MD_free(EVP_MD_fetch(shared, "SHA256", NULL));
+    RAND_bytes_ex(shared, &number, sizeof number, 0);
 }

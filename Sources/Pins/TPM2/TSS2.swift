@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CTSS2
+internal import CTSS2Contexts
 internal import Glibc
 internal import PinKit
 
@@ -13,6 +14,11 @@ internal import PinKit
     static func shared() throws(PinError) -> TSS2 { try opened.get() }
 
     private init() throws(PinError) {
+        // To be ready when the stack is, which takes as long to load.
+        _ = startWorker {
+            cvm_tss2_prepare_context()
+            AESGCM.prepare()
+        }
         let functions = UnsafeMutablePointer<cvm_tss2>.allocate(capacity: 1)
         unsafe functions.initialize(to: cvm_tss2())
         guard unsafe cvm_tss2_open(functions) == 1 else {
