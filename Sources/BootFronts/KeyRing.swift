@@ -44,19 +44,22 @@ public final class KeyRing {
 
     private let volumes: [BootConfig.Volume]
     private let registry: PinRegistry
+    private let measure: Unlocker.KeyMeasurement?
     private let reports = Mailbox<Report>()
     private let wake: Int32
     private var places: [Place]
-    private var isWalking = false
+    /// Whether pins are asked, or keys of volumes that opened are still to be measured.
+    public private(set) var isWalking = false
     private var pause = 1
     private var next = Deadline.after(seconds: 0)
 
-    /// nil where the kernel gives no descriptor.
-    public init?(_ volumes: [BootConfig.Volume], registry: PinRegistry) {
+    /// nil where the kernel gives no descriptor. `measure` is called at the end of each walk, as ``Unlocker`` says.
+    public init?(_ volumes: [BootConfig.Volume], registry: PinRegistry, measure: Unlocker.KeyMeasurement? = nil) {
         let wake = cvm_event()
         guard wake >= 0 else { return nil }
         self.volumes = volumes
         self.registry = registry
+        self.measure = measure
         self.wake = wake
         self.places = volumes.map { _ in .untried }
     }
@@ -146,14 +149,15 @@ public final class KeyRing {
         let requests = asked.map { index in
             UnlockRequest(Volume(BootPaths.header(of: volumes[index].name)), trust: volumes[index].trust, mode: .test)
         }
-        let (registry, reports, wake) = (registry, reports, wake)
+        let unlocker = Unlocker(registry: registry, deadline: .after(seconds: KeyRing.walkTime), measure: measure)
+        let (reports, wake) = (reports, wake)
         return startWorker {
             func tell(_ report: Report) {
                 reports.post(report)
                 var one: UInt64 = 1
                 _ = unsafe write(wake, &one, MemoryLayout<UInt64>.size)
             }
-            Unlocker(registry: registry, deadline: .after(seconds: KeyRing.walkTime)).unlock(requests) { place, outcome in
+            unlocker.unlock(requests) { place, outcome in
                 switch consume outcome {
                 case .opened(let volume, let passphrase): tell(.opened(asked[place], volume, Key(passphrase)))
                 case .failed(let error): tell(.failed(asked[place], error))

@@ -50,7 +50,8 @@ final class KeyServer {
             answer()
             if waiting.isEmpty {
                 deadline = nil
-                guard served.count < configuration.volumes.count, !idle.hasPassed else { return closed.isEmpty }
+                let isDone = served.count == configuration.volumes.count || idle.hasPassed
+                if isDone && !ring.isWalking { return closed.isEmpty }
             }
             ring.advance(Set(waiting.map(\.volume)))
             wait()
@@ -118,11 +119,17 @@ final class KeyServer {
     private func wait() {
         var polled = [listener, ring.descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         polled += waiting.map { pollfd(fd: $0.client.descriptor, events: 0, revents: 0) }
-        var times = [waiting.isEmpty ? idle.millisecondsLeft : deadline?.millisecondsLeft ?? 0]
+        var times = [millisecondsLeft]
         if !waiting.isEmpty, let next = ring.millisecondsToNext { times.append(next) }
         // One more, so that what is waited for has passed.
         _ = unsafe poll(&polled, nfds_t(polled.count), Int32((times.min() ?? 0) + 1))
         let gone = polled.dropFirst(2).map { $0.revents & Int16(POLLHUP | POLLERR) != 0 }
         waiting = zip(waiting, gone).filter { !$0.1 }.map { $0.0 }
+    }
+
+    /// For those who wait, or for more of them to come. The end of a walk is announced.
+    private var millisecondsLeft: Int {
+        guard waiting.isEmpty else { return deadline?.millisecondsLeft ?? 0 }
+        return ring.isWalking ? 1000 : idle.millisecondsLeft
     }
 }

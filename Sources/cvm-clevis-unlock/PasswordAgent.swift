@@ -54,7 +54,7 @@ final class PasswordAgent {
             lookAround()
             for event in ring.collect() { action.tell(event, configuration) }
             answer()
-            if questions.isEmpty { return closed.isEmpty }
+            if questions.isEmpty, !ring.isWalking { return closed.isEmpty }
             ring.advance(Set(open.map(\.volume)))
             wait(for: changes)
         }

@@ -15,7 +15,7 @@ struct UnlockRun {
     func run() -> Int32 {
         let requests = configuration.volumes.map(request)
         let unlocker = Unlocker(
-            registry: PinSet.standard, deadline: .after(seconds: arguments.timeout), measure: measurement)
+            registry: PinSet.standard, deadline: .after(seconds: arguments.timeout), measure: arguments.measurement)
         var failures: [(BootConfig.Volume, LUKSError)] = []
         for (volume, result) in zip(configuration.volumes, unlocker.unlock(requests)) {
             switch result {
@@ -28,12 +28,6 @@ struct UnlockRun {
         for (volume, error) in failures { action.closed(volume, because: error) }
         if failures.isEmpty { return 0 }
         return failures.allSatisfy { $0.1.code == .unavailable } ? 3 : 1
-    }
-
-    /// Only while a machine boots: later it is what it is.
-    private var measurement: Unlocker.KeyMeasurement? {
-        guard !arguments.isTest, FileIO.exists(BootPaths.initrdRelease) else { return nil }
-        return { VolumeKeyMeasurement.measure($0, $1) }
     }
 
     private func request(for volume: BootConfig.Volume) -> UnlockRequest {

@@ -25,7 +25,7 @@ extension Arguments {
         case .serve:
             return serve(inherited, configuration, action)
         case .agent:
-            guard let ring = KeyRing(configuration.volumes, registry: PinSet.standard) else { return noDescriptor() }
+            guard let ring = ring(configuration) else { return noDescriptor() }
             return PasswordAgent(configuration, ring, action).run() ? 0 : 1
         case .key:
             return PluginAnswer(arguments: self, configuration: configuration).run()
@@ -49,7 +49,7 @@ extension Arguments {
             Console.say("hint: systemctl start cvm-clevis-key.socket, which starts it when somebody asks")
             return 2
         }
-        guard let ring = KeyRing(configuration.volumes, registry: PinSet.standard) else { return noDescriptor() }
+        guard let ring = ring(configuration) else { return noDescriptor() }
         return KeyServer(at: listener, configuration, ring, action, timeout: timeout).run() ? 0 : 1
     }
 
@@ -63,6 +63,16 @@ extension Arguments {
             action.closed(volume, because: "its unit failed")
         }
         return 0
+    }
+
+    private func ring(_ configuration: BootConfig) -> KeyRing? {
+        KeyRing(configuration.volumes, registry: PinSet.standard, measure: measurement)
+    }
+
+    /// Only while a machine boots: later it is what it is.
+    var measurement: Unlocker.KeyMeasurement? {
+        guard !isTest, FileIO.exists(BootPaths.initrdRelease) else { return nil }
+        return { VolumeKeyMeasurement.measure($0, $1) }
     }
 
     private func noDescriptor() -> Int32 {

@@ -34,3 +34,14 @@ make_host_root() {
     mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum_seed -m 0 -U "$root_uuid" -E offset=$((16 << 20)) \
         -d "$run/host-content" "$2" 16M
 }
+
+# pcr_of_volume IMAGE: what PCR 15 is once the volume is measured, in upper-case hexadecimal.
+pcr_of_volume() {
+    cryptsetup luksDump --dump-volume-key --volume-key-file "$work/volume-key" --batch-mode --key-file "$passphrase" "$1" \
+        >/dev/null
+    python3 -c 'import hashlib, hmac, sys
+key = open(sys.argv[1], "rb").read()
+code = hmac.new(key, b"cryptsetup:root:" + sys.argv[2].encode(), hashlib.sha256).digest()
+print(hashlib.sha256(bytes(32) + code).hexdigest().upper())' "$work/volume-key" "$luks_uuid"
+    rm "$work/volume-key"
+}

@@ -56,17 +56,6 @@ bind_tools() {
         cvm-clevis doctor --root "$tools" --initrd "$initrd" --device "root=$work/$1.img"
 }
 
-# pcr_of_volume IMAGE: what PCR 15 is once the volume is measured, in upper-case hexadecimal.
-pcr_of_volume() {
-    cryptsetup luksDump --dump-volume-key --volume-key-file "$work/volume-key" --batch-mode --key-file "$passphrase" "$1" \
-        >/dev/null
-    python3 -c 'import hashlib, hmac, sys
-key = open(sys.argv[1], "rb").read()
-code = hmac.new(key, b"cryptsetup:root:" + sys.argv[2].encode(), hashlib.sha256).digest()
-print(hashlib.sha256(bytes(32) + code).hexdigest().upper())' "$work/volume-key" "$luks_uuid"
-    rm "$work/volume-key"
-}
-
 prepare_tools
 cvm-clevis init >/dev/null 2>&1 || true
 

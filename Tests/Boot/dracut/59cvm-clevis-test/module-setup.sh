@@ -14,7 +14,7 @@ installkernel() {
 
 # called by dracut
 install() {
-    inst_multiple dmsetup cut cat poweroff awk grep mount systemctl
+    inst_multiple dmsetup cut cat poweroff awk grep mount sleep systemctl
     inst_script "$moddir/report.sh" /usr/bin/cvm-clevis-test-report
     inst_hook pre-mount 10 "$moddir/pre-mount.sh"
     [[ -x /usr/bin/cvm-tee-sim ]] || return 0
