@@ -131,7 +131,12 @@ public final class HTTPClient {
         _ request: [UInt8], over connection: Connection, before deadline: Deadline
     ) throws(HTTPFailure) -> HTTPResponse {
         self.connection = nil
-        try connection.send(request, before: deadline)
+        do throws(HTTPFailure) {
+            try connection.send(request, before: deadline)
+        } catch {
+            // Who wants no more of a request may have said why.
+            guard error.kind == .closed else { throw error }
+        }
         var (reader, bytes) = (AnswerReader(), try connection.receive(before: deadline))
         guard !bytes.isEmpty else { throw HTTPFailure(.closed, "the server closed the connection without an answer") }
         while true {

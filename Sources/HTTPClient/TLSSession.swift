@@ -73,8 +73,11 @@ internal import PinKit
         return result > 0 ? .done(bytes) : outcome(result)
     }
 
-    /// Says that nothing will follow.
-    func end() { _ = unsafe cvm_tls_shutdown(library.functions, session) }
+    /// Says that nothing will follow. That it is too early for that is no error of anybody's.
+    func end() {
+        _ = unsafe cvm_tls_shutdown(library.functions, session)
+        ERR_clear_error()
+    }
 
     /// What the other end said.
     func hear(_ bytes: [UInt8]) {

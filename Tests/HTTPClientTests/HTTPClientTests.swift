@@ -96,6 +96,13 @@ import Testing
         }
     }
 
+    @Test(arguments: try servers.get())
+    func `what a server says before it has read a request, which it then does not, is heard`(server: Server) throws {
+        let body = [UInt8](repeating: UInt8(ascii: "y"), count: 8 << 20)
+        let response = try client(of: server).post("\(server.url)/early", body: body, before: .after(seconds: 20))
+        #expect(response.status == 413 && response.body == Array("too much".utf8))
+    }
+
     @Test(arguments: ["https://127.0.0.1:1/echo", "http://127.0.0.1:1/echo"])
     func `a closed port is unavailable, with the address and the time`(url: String) throws {
         let error = #expect(throws: PinError(.unavailable)) {

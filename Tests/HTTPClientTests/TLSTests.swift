@@ -85,6 +85,14 @@ import Testing
         #expect(hello.contains("a.example") && !hello.contains("a.example."))
     }
 
+    @Test func `a session that ends before it began leaves no error for others to find`() throws {
+        let url = try #require(RequestURL("https://a.example/"))
+        let session = try TLSSession(with: Peer(url, pin: [UInt8](repeating: 0, count: 32)))
+        guard case .hungry = session.write([1]) else { throw Unexpected() }
+        session.end()
+        #expect(opensslReason() == "libcrypto gave no reason")
+    }
+
     private struct Unexpected: Error {}
 
     @Test func `key exchange without forward secrecy is not spoken`() throws {

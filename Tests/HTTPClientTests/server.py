@@ -25,6 +25,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer_to("")
 
     def do_POST(self):
+        if self.path == "/early":
+            self.answer(413, b"too much")
+            self.close_connection = True
+            return
         self.answer_to(self.rfile.read(int(self.headers["Content-Length"])).decode())
 
     def answer_to(self, body):
