@@ -53,7 +53,7 @@ let package = Package(
         .target(name: "TEE", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "BrokerProtocol", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "HTTPClient", dependencies: ["COpenSSL", "PinKit"], swiftSettings: strict),
-        .target(name: "LUKS", dependencies: ["PinKit", "CCryptsetup"], swiftSettings: strict),
+        .target(name: "LUKS", dependencies: ["PinKit", "CCryptsetup", "COpenSSL"], swiftSettings: strict),
         // What systemd and libcryptsetup ask at boot, and whom to answer.
         .target(name: "BootFronts", dependencies: ["CBoot", "FileIO", "LUKS", "PinKit"], swiftSettings: strict),
 

@@ -109,7 +109,7 @@ extension Volume {
         let disk = try CryptDevice(header: path, place: path)
         let written = try prepared.change.write(token, at: new.placement, to: disk, areaSize: copy.areaSize)
         do throws(LUKSError) {
-            try prepared.change.verify(written, token, in: HeaderCopy(of: file))
+            try prepared.change.verify(written, token, on: file)
         } catch {
             Change.undo(on: disk, keyslot: written.keyslot, token: written.token)
             throw error

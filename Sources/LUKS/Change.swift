@@ -55,15 +55,18 @@ struct Change: ~Copyable {
             by: owner, in: Header(metadata: device.metadata(), uuid: device.uuid, areaSize: areaSize))
     }
 
-    /// Reads back what was written, from a fresh copy of the disk.
-    func verify(_ written: Written, _ token: ClevisToken, in copy: borrowing HeaderCopy) throws(LUKSError) {
-        guard let found = try copy.header.token(written.token), found.keyslots == [written.keyslot], found.jwe == token.jwe
+    /// Reads back what was written.
+    func verify(_ written: Written, _ token: ClevisToken, on volume: borrowing VolumeFile) throws(LUKSError) {
+        let header = try Header(reading: volume)
+        guard let found = try header.token(written.token), found.keyslots == [written.keyslot], found.jwe == token.jwe
         else {
             throw LUKSError(
                 .failed, place: place, step: "read back", detail: "token \(written.token) is not what was written")
         }
-        if let owner { try found.verify(owner: owner.publicKey, in: copy.header) }
-        guard try copy.device.opens(written.keyslot, with: secret) else {
+        if let owner { try found.verify(owner: owner.publicKey, in: header) }
+        guard let keyslot = header.keyslots[written.keyslot], let material = try KeyMaterial(of: keyslot, on: volume),
+            material.gives(volumeKey, for: secret)
+        else {
             throw LUKSError(
                 .failed, place: place, step: "read back", detail: "keyslot \(written.keyslot) does not open")
         }

@@ -44,8 +44,10 @@ struct MetadataArea {
 extension Header {
     /// The header of `path` for who only looks at it: validated as in a ``HeaderCopy``, but without libcryptsetup, which takes
     /// longer to load than all the rest. Who opens or changes the volume makes a copy, and libcryptsetup judges that too.
-    package init(reading path: String) throws(LUKSError) {
-        let volume = try VolumeFile(path)
+    package init(reading path: String) throws(LUKSError) { try self.init(reading: VolumeFile(path)) }
+
+    init(reading volume: borrowing VolumeFile) throws(LUKSError) {
+        let path = volume.path
         let areaSize = try BinaryHeader(of: volume).areaSize
         let bytes = try volume.read(2 * areaSize, at: 0)
         guard bytes.count == 2 * areaSize else {

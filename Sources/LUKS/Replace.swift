@@ -25,7 +25,7 @@ extension Volume {
         do throws(LUKSError) {
             let disk = try CryptDevice(header: path, place: path)
             try replacement.write(prepared.change, to: disk) { (written, token) throws(LUKSError) in
-                try prepared.change.verify(written, token, in: HeaderCopy(of: file))
+                try prepared.change.verify(written, token, on: file)
             }
         } catch {
             // What fails here is left to a repair: the error that led here says more than a second one could.

@@ -19,5 +19,6 @@
 #include "ecdsa.h"
 #include "kdf.h"
 #include "launch.h"
+#include "luks.h"
 #include "rsa.h"
 #include "tls.h"
