@@ -88,7 +88,7 @@ let package = Package(
         .executableTarget(
             name: "cvm-clevis",
             dependencies: [
-                "Attestation", "BrokerProtocol", "Diagnosis", "ExternalPin", "FileIO", "Initrd", "LaunchInput",
+                "Attestation", "BrokerProtocol", "Diagnosis", "ExternalPin", "FileIO", "HTTPClient", "Initrd", "LaunchInput",
                 "LaunchMeasurement", "LUKS",
                 "PinKit", "PinSet", "TEE", "TPM2Pin", "TangPin",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -239,7 +239,7 @@ let package = Package(
             dependencies: [
                 "Attestation", "Broker", "BrokerProtocol", "COpenSSL", "EvidenceVectors", "FileIO", "PinKit", "TEE",
                 "TEESimulator",
-                "cvm-clevis-broker",
+                "cvm-clevis", "cvm-clevis-broker",
             ],
             exclude: ["vendor.py"], swiftSettings: strict),
     ]

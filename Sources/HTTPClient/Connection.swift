@@ -36,10 +36,12 @@ final class Connection: @unchecked Sendable {
     }
 
     /// Sends all of `bytes`, which are some.
-    func send(_ bytes: [UInt8], before deadline: Deadline) throws(HTTPFailure) {
-        guard peer.isEncrypted else { return try tcp.send(bytes, before: deadline) }
-        let tls = try startTLS()
-        _ = try carry(tls, before: deadline) { tls.write(bytes) }
+    func send(_ bytes: borrowing SecretBytes, before deadline: Deadline) throws(HTTPFailure) {
+        try unsafe bytes.withUnsafeBytes { (bytes) throws(HTTPFailure) in
+            guard peer.isEncrypted else { return try unsafe tcp.send(bytes, before: deadline) }
+            let tls = try startTLS()
+            _ = try carry(tls, before: deadline) { unsafe tls.write(bytes) }
+        }
     }
 
     /// Some bytes; none where the other end has closed. With TLS it must have said so itself: whoever cuts the wire cannot.

@@ -68,7 +68,7 @@ public final class HTTPClient {
         _ url: String, body: [UInt8], contentType: String = json, before deadline: Deadline
     ) throws(PinError) -> HTTPResponse {
         let fields = ["Accept: \(Self.json)", "Content-Type: \(contentType)", "Content-Length: \(body.count)"]
-        return try send("POST", url, fields, body, before: deadline)
+        return try send("POST", url, fields, SecretBytes(copyingPublic: body), before: deadline)
     }
 
     /// Asks for what is at `url`; limits and errors are those of ``post(_:body:contentType:before:)``.
@@ -76,11 +76,30 @@ public final class HTTPClient {
     public func get(
         _ url: String, accept: String = json, before deadline: Deadline
     ) throws(PinError) -> HTTPResponse {
-        try send("GET", url, ["Accept: \(accept)"], [], before: deadline)
+        try send("GET", url, ["Accept: \(accept)"], SecretBytes(copyingPublic: []), before: deadline)
+    }
+
+    /// A call by any method under a bearer token (RFC 6750): what is sent lies in memory that is wiped. `fields`: further lines of
+    /// its head. It may be sent twice, where the server closes a connection that was kept and says nothing.
+    ///
+    /// Limits and errors are those of ``post(_:body:contentType:before:)``; `.malformed` for a token or a line that would be more than
+    /// one.
+    public func call(
+        _ method: String, _ url: String, fields: [String], token: borrowing SecretBytes, body: borrowing SecretBytes,
+        before deadline: Deadline
+    ) throws(PinError) -> HTTPResponse {
+        let isOneLine = unsafe token.withUnsafeBytes { unsafe $0.allSatisfy { 0x21...0x7E ~= $0 } }
+        guard isOneLine, fields.allSatisfy({ $0.utf8.allSatisfy { 0x20...0x7E ~= $0 } }) else {
+            throw PinError(
+                .malformed, step: "\(method) \(url)", detail: "the token is no token, or a header is more than one line")
+        }
+        let fields = fields + ["Accept: \(Self.json)", "Content-Length: \(body.count)"]
+        return try send(method, url, fields, body, token, before: deadline)
     }
 
     private func send(
-        _ method: String, _ url: String, _ fields: [String], _ body: [UInt8], before deadline: Deadline
+        _ method: String, _ url: String, _ fields: [String], _ body: borrowing SecretBytes,
+        _ token: borrowing SecretBytes = SecretBytes(copyingPublic: []), before deadline: Deadline
     ) throws(PinError) -> HTTPResponse {
         let step = "\(method) \(url)"
         guard let target = RequestURL(url) else {
@@ -93,9 +112,10 @@ public final class HTTPClient {
         guard time > 0 else { throw PinError(.unavailable, step: step, detail: "not tried: the deadline has passed") }
         turn(to: Peer(target, pin: tlsPin))
         let lines = ["\(method) \(target.target) HTTP/1.1", "Host: \(target.authority)", "User-Agent: cvm-clevis"]
-        let head = (lines + fields + [cookies.field].compactMap(\.self)).map { "\($0)\r\n" }.joined() + "\r\n"
+        let head = (lines + fields + [cookies.field].compactMap(\.self)).map { "\($0)\r\n" }.joined()
+        let request = SecretBytes(copyingPublic: Array(head.utf8)).appending(Self.authorization(token)).appending(body)
         do throws(HTTPFailure) {
-            let response = try exchange(Array(head.utf8) + body, with: Peer(target, pin: tlsPin), before: deadline)
+            let response = try exchange(request, with: Peer(target, pin: tlsPin), before: deadline)
             cookies.take(from: response)
             return response
         } catch {
@@ -103,6 +123,14 @@ public final class HTTPClient {
             let tried = time - deadline.millisecondsLeft
             throw PinError(.unavailable, step: step, detail: "\(error.reason) (tried for \(tried) ms)")
         }
+    }
+
+    /// The line that says whose token it is, where there is one, and the end of the head.
+    private static func authorization(_ token: borrowing SecretBytes) -> SecretBytes {
+        let end = SecretBytes(copyingPublic: Array("\r\n".utf8))
+        guard !token.isEmpty else { return end }
+        return SecretBytes(copyingPublic: Array("Authorization: Bearer ".utf8)).appending(token).appending(end).appending(
+            end)
     }
 
     /// What one server said is nothing to another.
@@ -114,8 +142,10 @@ public final class HTTPClient {
     }
 
     /// One request and its answer; on a new connection where the server had closed the one that was there, and said nothing.
-    /// Every request that is sent by this client may come twice: tang's, a broker's and a vendor's change nothing there.
-    private func exchange(_ request: [UInt8], with peer: Peer, before deadline: Deadline) throws(HTTPFailure) -> HTTPResponse
+    /// Every request that is sent by this client may come twice: tang's, a vendor's and those of a broker's guests change nothing
+    /// there, and an administrator's change nothing the second time.
+    private func exchange(_ request: borrowing SecretBytes, with peer: Peer, before deadline: Deadline) throws(HTTPFailure)
+        -> HTTPResponse
     {
         if let begun = connection ?? BegunConnections.take(to: peer) {
             do throws(HTTPFailure) {
@@ -128,7 +158,7 @@ public final class HTTPClient {
     }
 
     private func exchange(
-        _ request: [UInt8], over connection: Connection, before deadline: Deadline
+        _ request: borrowing SecretBytes, over connection: Connection, before deadline: Deadline
     ) throws(HTTPFailure) -> HTTPResponse {
         self.connection = nil
         do throws(HTTPFailure) {

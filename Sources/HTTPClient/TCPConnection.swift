@@ -45,14 +45,19 @@ final class TCPConnection: @unchecked Sendable {
 
     /// Sends all of `bytes`.
     func send(_ bytes: [UInt8], before deadline: Deadline) throws(HTTPFailure) {
+        try unsafe bytes.withUnsafeBufferPointer { (bytes) throws(HTTPFailure) in
+            try unsafe send(UnsafeRawBufferPointer(bytes), before: deadline)
+        }
+    }
+
+    func send(_ bytes: UnsafeRawBufferPointer, before deadline: Deadline) throws(HTTPFailure) {
         try connect(before: deadline)
-        var rest = bytes[...]
-        while !rest.isEmpty {
+        var rest = unsafe bytes[...]
+        while unsafe !rest.isEmpty {
             try wait(POLLOUT, before: deadline)
-            let count = unsafe rest.withUnsafeBytes { bytes in
-                unsafe Glibc.send(descriptors[0], bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
-            }
-            if count >= 0 { rest = rest.dropFirst(count) } else { try TCPConnection.require(errno) }
+            let piece = unsafe UnsafeRawBufferPointer(rebasing: rest)
+            let count = unsafe Glibc.send(descriptors[0], piece.baseAddress, piece.count, Int32(MSG_NOSIGNAL))
+            if count >= 0 { unsafe rest = rest.dropFirst(count) } else { try TCPConnection.require(errno) }
         }
     }
 

@@ -55,11 +55,9 @@ internal import PinKit
     }
 
     /// The first write begins with the handshake.
-    func write(_ bytes: [UInt8]) -> Outcome {
+    func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
         ERR_clear_error()
-        let result = unsafe bytes.withUnsafeBytes { bytes in
-            unsafe cvm_tls_write(library.functions, session, bytes.baseAddress, Int32(clamping: bytes.count))
-        }
+        let result = unsafe cvm_tls_write(library.functions, session, bytes.baseAddress, Int32(clamping: bytes.count))
         return result > 0 ? .done([]) : outcome(result)
     }
 

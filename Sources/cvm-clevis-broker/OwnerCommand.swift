@@ -74,7 +74,7 @@ struct OwnerCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove an owner: the envelopes stay closed from now on.",
             discussion: """
-                What was revoked for the owner stays revoked, should the key be enrolled again.
+                What was revoked for the owner stays revoked, should the key be enrolled again. The owner's tokens are gone for good.
 
                 Example:
                   cvm-clevis-broker owner remove /srv/broker alice

@@ -21,7 +21,8 @@ struct CVMClevis: ParsableCommand {
         version: programVersion,
         subcommands: [
             Init.self, BootConfigCommand.self, Doctor.self, Luks.self, Encrypt.self, Decrypt.self, EvidenceCommand.self,
-            PolicyCommand.self, RefValues.self, Trust.self, Measure.self, IDBlockCommand.self, SEVSecret.self,
+            PolicyCommand.self, RefValues.self, BrokerCommand.self, Trust.self, Measure.self, IDBlockCommand.self,
+            SEVSecret.self,
         ])
 
     static func main() {

@@ -10,11 +10,12 @@ struct BrokerProcess {
     }
 
     /// `cvm-clevis-broker` as it was built beside these tests.
-    static var executable: String {
-        get throws {
-            let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-            return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("cvm-clevis-broker").path
-        }
+    static var executable: String { get throws { try program("cvm-clevis-broker") } }
+
+    /// A program of the package as it was built beside these tests.
+    static func program(_ name: String) throws -> String {
+        let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent(name).path
     }
 
     /// Runs it to its end.

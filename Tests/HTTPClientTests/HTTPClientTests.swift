@@ -33,6 +33,36 @@ import Testing
         #expect(answer["host"]?.string == String(server.url.drop { $0 != "/" }.dropFirst(2)))
     }
 
+    @Test(arguments: try servers.get()) func `a call goes out by its method, with its token and its body`(server: Server)
+        throws
+    {
+        let token = SecretBytes(copyingPublic: Array("cvmt.0011.abc-_".utf8))
+        let client = try client(of: server)
+        for (method, body) in [("PUT", "very secret"), ("DELETE", ""), ("GET", "")] {
+            let answer = try echo(
+                client.call(
+                    method, "\(server.url)/echo", fields: ["Content-Type: a/b"], token: token,
+                    body: SecretBytes(copyingPublic: Array(body.utf8)), before: .after(seconds: 10)))
+            #expect(answer["method"]?.string == method && answer["body"]?.string == body && answer["type"]?.string == "a/b")
+            #expect(answer["authorization"]?.string == "Bearer cvmt.0011.abc-_")
+        }
+        let none = try echo(client.get("\(server.url)/echo", before: .after(seconds: 10)))
+        #expect(none["authorization"] == .null)
+    }
+
+    @Test(arguments: ["a\r\nX: y", "a b", "\u{7f}"])
+    func `a token or a header that would be more than one line is malformed`(text: String) throws {
+        let url = try Server.plain.url + "/echo"
+        let bad = SecretBytes(copyingPublic: Array(text.utf8))
+        let good = SecretBytes(copyingPublic: Array("a".utf8))
+        #expect(throws: PinError(.malformed)) {
+            try HTTPClient().call("GET", url, fields: [], token: bad, body: good, before: .after(seconds: 10))
+        }
+        #expect(throws: PinError(.malformed)) {
+            try HTTPClient().call("GET", url, fields: ["X: a\r\nY: b"], token: good, body: good, before: .after(seconds: 10))
+        }
+    }
+
     @Test func `a pin of another length is malformed`() {
         #expect(throws: PinError(.malformed)) { try HTTPClient(tlsPin: [1, 2, 3]) }
     }

@@ -80,7 +80,9 @@ import Testing
     @Test func `a dot at the end of a name is for the lookup, and not said to the server`() throws {
         let url = try #require(RequestURL("https://a.example./"))
         let session = try TLSSession(with: Peer(url, pin: [UInt8](repeating: 0, count: 32)))
-        guard case .hungry = session.write([1]) else { throw Unexpected() }
+        guard case .hungry = session.write([1]) else {
+            throw Unexpected()
+        }
         let hello = String(decoding: session.takeOutgoing(), as: UTF8.self)
         #expect(hello.contains("a.example") && !hello.contains("a.example."))
     }
@@ -144,4 +146,8 @@ import Testing
         let error = #expect(throws: PinError(.unavailable)) { try LibSSL(named: "libssl-that-nobody-has.so.3") }
         #expect(error?.detail.contains("libssl3") == true)
     }
+}
+
+extension TLSSession {
+    fileprivate func write(_ bytes: [UInt8]) -> Outcome { unsafe bytes.withUnsafeBytes { unsafe write($0) } }
 }

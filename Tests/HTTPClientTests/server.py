@@ -31,6 +31,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.answer_to(self.rfile.read(int(self.headers["Content-Length"])).decode())
 
+    def do_PUT(self): self.do_POST()
+    def do_DELETE(self): self.do_POST()
+
     def answer_to(self, body):
         path, _, query = self.path.partition("?")
         requests[query] += 1
@@ -39,7 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return handler()
         self.answer(200, json.dumps({
             "body": body, "path": self.path, "type": self.headers["Content-Type"], "accept": self.headers["Accept"],
-            "cookie": self.headers["Cookie"], "host": self.headers["Host"], "port": self.client_address[1],
+            "cookie": self.headers["Cookie"], "host": self.headers["Host"], "method": self.command, "authorization": self.headers["Authorization"], "port": self.client_address[1],
             "connections": self.number, "count": requests[query] - 1,
         }).encode(), {"Set-Cookie": "kbs-session-id=abc; Expires=Thu, 01 Jan 1970 00:00:00 GMT"})
 

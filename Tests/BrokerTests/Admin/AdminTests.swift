@@ -122,6 +122,19 @@ import Testing
         #expect(try stage.call("PUT", path, token, body: "x").json["policy"] == AdminStage.policy)
     }
 
+    @Test func `a resource that is put after a rekey is sealed with the new key, while the broker serves`() throws {
+        try stage.serve()
+        let token = try stage.token("alice", "--scope", "resource")
+        let before = try stage.call("PUT", path, token, body: "x", AdminStage.policyHeader).json["key"]
+        try stage.run(["rekey", stage.directory])
+        let rekeyed = try stage.call("GET", path, token).json["key"]
+        #expect(rekeyed != before)
+        // The broker looks for keys once a second at most.
+        Thread.sleep(forTimeInterval: 1.1)
+        let after = try stage.call("PUT", path, token, body: "x", AdminStage.policyHeader)
+        #expect(try after.status == 200 && after.json["key"] == rekeyed, "\(after.body)")
+    }
+
     @Test func `what is wrong with a resource, its path or its policy is said`() throws {
         try stage.serve()
         let token = try stage.token("alice", "--scope", "resource")
