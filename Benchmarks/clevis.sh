@@ -58,7 +58,7 @@ time_all bind --prepare "cp $work/plain.img $work/disk.img" \
 time_all list "exec cvm-clevis luks list -d $work/bound.img" "exec clevis luks list -d $work/bound.img"
 
 # What is ours alone: each step adds a part. The last two fail, after all that comes before their peer.
-time_all parts --ignore-failure "exec true" "exec jose alg" "exec cvm-clevis decrypt <$work/null.jwe" \
+time_all parts --ignore-failure "exec true" "exec openssl rand 1" "exec cvm-clevis decrypt <$work/null.jwe" \
     "exec cvm-clevis decrypt <$work/gone.jwe" \
     "TPM2TOOLS_TCTI=swtpm:path=$work/none exec cvm-clevis decrypt <$work/tpm2.jwe"
 # How long the peers take, as the kernel sees it: from asking to the first byte of the answer.
@@ -94,14 +94,14 @@ for name, label, wanted in (
     ours, clevis = medians(name)
     print(f"{label:32}{ours:10.1f}{clevis:12.1f}{clevis / ours:8.1f}{wanted:8}")
 
-process, jose, null, gone, no_tpm = medians("parts")
+process, openssl, null, gone, no_tpm = medians("parts")
 tang, tpm2 = medians("decrypt-tang")[0], medians("decrypt-tpm2")[0]
 server, tpm = waiting("tang"), waiting("tpm2")
 print("\nwhere ours go, ms")
 for label, time in (
     ("a process", process),
-    ("libjose and libcrypto, loaded and started", jose - process),
-    ("the rest of what is loaded, and the JWE", null - jose),
+    ("libcrypto, loaded and started", openssl - process),
+    ("the rest of what is loaded, and the JWE", null - openssl),
     ("tang: points on the curve", gone - null),
     ("tang: the server, from being asked on", server),
     ("tang: the rest", tang - gone - server),
