@@ -183,7 +183,7 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests mirror Sources.
-        .testTarget(name: "PinKitTests", dependencies: ["MemoryScan", "PinKit"], swiftSettings: strict),
+        .testTarget(name: "PinKitTests", dependencies: ["MemoryScan", "PinKit", "TangServer"], swiftSettings: strict),
         .testTarget(
             name: "TEETests", dependencies: ["PinKit", "TEE", "FileIO", "EvidenceVectors"], swiftSettings: strict),
         .testTarget(

@@ -32,20 +32,9 @@ static void *find(const char *name) {
         return ((__typeof__(name) *)find(#name)) arguments;                \
     }
 
-FORWARD(size_t, jose_b64_dec, (const json_t *text, void *bytes, size_t count), (text, bytes, count))
 FORWARD(jose_cfg_t *, jose_cfg, (void), ())
 FORWARD(void, jose_cfg_decref, (jose_cfg_t *context), (context))
 FORWARD(void, jose_cfg_set_err_func, (jose_cfg_t *context, jose_cfg_err_t *report, void *user), (context, report, user))
-FORWARD(void *, jose_jwe_dec_cek, (jose_cfg_t *context, const json_t *jwe, const json_t *cek, size_t *count),
-        (context, jwe, cek, count))
-FORWARD(json_t *, jose_jwe_dec_jwk, (jose_cfg_t *context, const json_t *jwe, const json_t *recipient, const json_t *jwk),
-        (context, jwe, recipient, jwk))
-FORWARD(bool, jose_jwe_enc_cek, (jose_cfg_t *context, json_t *jwe, const json_t *cek, const void *bytes, size_t count),
-        (context, jwe, cek, bytes, count))
-FORWARD(bool, jose_jwe_enc_jwk, (jose_cfg_t *context, json_t *jwe, json_t *recipient, const json_t *jwk, json_t *cek),
-        (context, jwe, recipient, jwk, cek))
-FORWARD(json_t *, jose_jwk_exc, (jose_cfg_t *context, const json_t *local, const json_t *remote), (context, local, remote))
-FORWARD(bool, jose_jwk_gen, (jose_cfg_t *context, json_t *jwk), (context, jwk))
 FORWARD(bool, jose_jwk_prm, (jose_cfg_t *context, const json_t *jwk, bool required, const char *operation),
         (context, jwk, required, operation))
 FORWARD(json_t *, jose_jwk_thp, (jose_cfg_t *context, const json_t *jwk, const char *algorithm), (context, jwk, algorithm))

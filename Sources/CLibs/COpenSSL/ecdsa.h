@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <string.h>
 
-static inline EVP_PKEY *cvm_generate_p256(void) { return EVP_EC_gen("P-256"); }
+static inline EVP_PKEY *cvm_generate_ec(const char *group) { return EVP_EC_gen(group); }
+
+static inline EVP_PKEY *cvm_generate_p256(void) { return cvm_generate_ec("P-256"); }
 
 static inline size_t cvm_bio_data(BIO *bio, char **start) {
     long count = BIO_get_mem_data(bio, start);

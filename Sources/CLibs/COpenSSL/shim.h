@@ -15,6 +15,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include "agreement.h"
 #include "checksum.h"
 #include "ecdsa.h"
 #include "kdf.h"

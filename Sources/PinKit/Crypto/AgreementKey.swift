@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CJose
-internal import Glibc
 
-/// A P-256 private key for ECDH: a broker's envelope key, or the one-time key of a guest. Held as libjose's own tree, whose
-/// private part is overwritten when it goes away.
-@safe public final class AgreementKey: @unchecked Sendable {
-    private let tree: UnsafeMutablePointer<json_t>
+/// A P-256 private key for ECDH: a broker's envelope key, or the one-time key of a guest. Lives inside libcrypto and leaves it only
+/// as a JWK in a ``SecretBytes``.
+public final class AgreementKey: Sendable {
+    private let key: ExchangeKey
     public let publicKey: PublicKey
 
     public static func generate() throws(PinError) -> AgreementKey {
-        let template: JSON = ["kty": "EC", "crv": "P-256"]
-        let tree = unsafe template.makeTree()
-        guard unsafe jose_jwk_gen(nil, tree) else {
-            unsafe json_decref(tree)
-            throw PinError(.failed, step: "generate a P-256 key", detail: "libjose gave no reason")
-        }
-        return try unsafe AgreementKey(adopting: tree)
+        AgreementKey(try ExchangeKey(generatingOn: .p256))
     }
 
     /// Reads a private JWK with `d`.
@@ -24,43 +17,39 @@ internal import Glibc
             let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
             return unsafe json_loadb(start, bytes.count, size_t(JSON_REJECT_DUPLICATES), nil)
         }
-        guard let tree = unsafe tree else {
-            throw PinError(.malformed, step: "read a private key", detail: "not a JWK")
-        }
-        try unsafe self.init(adopting: tree)
-    }
-
-    private init(adopting tree: UnsafeMutablePointer<json_t>) throws(PinError) {
-        do throws(PinError) {
-            self.publicKey = try unsafe AgreementKey.publicPart(of: tree)
-        } catch {
+        guard let tree = unsafe tree else { throw Self.malformed("not a JWK") }
+        defer {
             unsafe wipeMember("d", of: tree)
             unsafe json_decref(tree)
-            throw error
         }
-        unsafe self.tree = tree
+        let point = try unsafe Self.publicPart(of: tree)
+        let member = unsafe json_object_get(tree, "d")
+        let number = unsafe SecretBytes(
+            decodingBase64URL: UnsafeRawBufferPointer(start: json_string_value(member), count: json_string_length(member)))
+        guard let number, number.count == 32 else { throw Self.malformed("d is not 32 bytes of base64url") }
+        guard let key = ExchangeKey(number: number, point: point) else {
+            throw Self.malformed("d is not the key of x and y")
+        }
+        self.init(key)
     }
 
-    deinit {
-        unsafe wipeMember("d", of: tree)
-        unsafe json_decref(tree)
+    private init(_ key: consuming ExchangeKey) {
+        publicKey = PublicKey(x: key.publicPoint.x, y: key.publicPoint.y)
+        self.key = key
     }
 
     /// The private JWK as text, for the file that keeps it.
     public func jwk() throws(PinError) -> SecretBytes {
-        guard let text = unsafe json_dumps(tree, size_t(JSON_SORT_KEYS | JSON_COMPACT)) else {
-            throw PinError(.failed, step: "write a private key", detail: "out of memory")
-        }
-        defer { unsafe wipeAndFree(text) }
-        return unsafe SecretBytes(copying: UnsafeRawBufferPointer(start: text, count: strlen(text)))
+        let (x, y) = (Base64URL.encode(publicKey.x), Base64URL.encode(publicKey.y))
+        let head = SecretBytes(copyingPublic: Array(#"{"crv":"P-256","d":""#.utf8))
+        let tail = SecretBytes(copyingPublic: Array(#"","kty":"EC","x":"\#(x)","y":"\#(y)"}"#.utf8))
+        return head.appending(try key.number().base64URL).appending(tail)
     }
 
-    func withTree<R: ~Copyable>(_ body: (UnsafeMutablePointer<json_t>) -> R) -> R { unsafe body(tree) }
+    /// See ``ExchangeKey/agree(with:)``.
+    func agree(with point: CurvePoint) throws(PinError) -> SecretBytes? { try key.agree(with: point) }
 
     private static func publicPart(of tree: UnsafeMutablePointer<json_t>) throws(PinError) -> PublicKey {
-        guard unsafe json_string_length(json_object_get(tree, "d")) == 43 else {
-            throw PinError(.malformed, step: "read a private key", detail: "d is not 32 bytes of base64url")
-        }
         var members = JSONObject()
         for name in ["kty", "crv", "x", "y"] {
             guard let text = unsafe json_string_value(json_object_get(tree, name)) else { continue }
@@ -69,7 +58,11 @@ internal import Glibc
         do {
             return try PublicKey(jwk: .object(members))
         } catch {
-            throw PinError(.malformed, step: "read a private key", detail: error.description)
+            throw malformed(error.description)
         }
+    }
+
+    private static func malformed(_ detail: String) -> PinError {
+        PinError(.malformed, step: "read a private key", detail: detail)
     }
 }

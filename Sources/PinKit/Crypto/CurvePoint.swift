@@ -28,6 +28,8 @@ package struct CurvePoint: Sendable, Equatable {
         self.y = y
     }
 
+    init(_ key: PublicKey) { self.init(curve: .p256, x: key.x, y: key.y) }
+
     /// From a JWK of type EC (RFC 7518 §6.2.1) without a private part; members that say what it is for are ignored.
     package init(jwk: JSON, at place: String = "") throws(JSONError) {
         var reader = try JSONReader(jwk, at: place)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import COpenSSL
 
 /// A one-time private key for Diffie and Hellman's exchange, or for McCallum and Relyea's, which hides from a server what it
 /// helps to compute. Overwritten when it goes away.
@@ -43,16 +42,6 @@ package struct SecretPoint: ~Copyable {
         SecretPoint(try GroupElement(point).subtracting(self.point))
     }
 
-    /// The A256GCM key of ECDH-ES in direct mode (RFC 7518 §4.6.2) without apu and apv: Concat KDF over the x-coordinate.
-    func contentKey() throws(PinError) -> SecretBytes {
-        let shared = try point.x()
-        // AlgorithmID with its length, PartyUInfo and PartyVInfo (empty), SuppPubInfo: 256 bits.
-        let info: [UInt8] = [0, 0, 0, 7] + Array("A256GCM".utf8) + [0, 0, 0, 0] + [0, 0, 0, 0] + [0, 0, 1, 0]
-        return try unsafe SecretBytes(count: 32) { (key) throws(PinError) in
-            let done = unsafe shared.withUnsafeBytes { bytes in
-                unsafe cvm_concat_kdf(bytes.baseAddress, bytes.count, info, info.count, key.baseAddress)
-            }
-            guard done == 1 else { throw PinError(.failed, step: "Concat KDF", detail: opensslReason()) }
-        }
-    }
+    /// The A256GCM key of ECDH-ES in direct mode (RFC 7518 §4.6.2) without apu and apv.
+    func contentKey() throws(PinError) -> SecretBytes { try point.x().derived(for: "A256GCM") }
 }

@@ -30,7 +30,10 @@ public struct PublicKey: Sendable, Equatable {
     }
 
     /// RFC 7638 thumbprint with SHA-256, 43 characters of base64url: the name of this key in headers and stores.
-    public var thumbprint: String { Base64URL.encode(Digest.sha256(Array(jwk.canonical.utf8))) }
+    public var thumbprint: String {
+        let members = #"{"crv":"P-256","kty":"EC","x":"\#(Base64URL.encode(x))","y":"\#(Base64URL.encode(y))"}"#
+        return Base64URL.encode(Digest.sha256(Array(members.utf8)))
+    }
 
     /// SEC 1 uncompressed point, 65 bytes.
     package var point: [UInt8] { [4] + x + y }

@@ -14,16 +14,13 @@ extension JWE {
         header["enc"] = "A256GCM"
         header["epk"] = ephemeral.publicPoint.jwk
         let key = try ephemeral.multiply(recipient).contentKey()
-        return try ContentKey(key).encrypt(plaintext, header: header, encryptedKey: [])
+        return try encrypt(plaintext, key: key, encryptedKey: [], header: header, protected: protected(header))
     }
 
     /// The sender's ephemeral point, of a message in direct mode; `.malformed` for any other message.
     package func ephemeralPoint() throws(PinError) -> CurvePoint {
         try requireAlgorithm(JWE.directAgreement)
         guard encryptedKey.isEmpty else { throw JWE.malformed("alg ECDH-ES has no encrypted_key") }
-        for name in ["apu", "apv"] where header[name] != nil {
-            throw JWE.malformed("header member \(name) is not allowed")
-        }
         guard let epk = header["epk"] else { throw JWE.malformed("header has no epk") }
         do throws(JSONError) {
             return try CurvePoint(jwk: epk, at: "epk")
@@ -35,6 +32,6 @@ extension JWE {
     /// Opens it with the point that the recipient's key and ``ephemeralPoint()`` agree on. `.refused` for another point.
     package func open(agreed point: borrowing SecretPoint) throws(PinError) -> SecretBytes {
         _ = try ephemeralPoint()
-        return try ContentKey(point.contentKey()).decrypt(self)
+        return try decryptContent(point.contentKey())
     }
 }

@@ -11,12 +11,12 @@ extension JWE {
         var header = header
         header["alg"] = "dir"
         header["enc"] = "A256GCM"
-        return try ContentKey(contentKey).encrypt(plaintext, header: header, encryptedKey: [])
+        return try encrypt(plaintext, key: contentKey, encryptedKey: [], header: header, protected: protected(header))
     }
 
     public func decrypt(contentKey: borrowing SecretBytes) throws(PinError) -> SecretBytes {
         try requireAlgorithm("dir")
         guard encryptedKey.isEmpty else { throw JWE.malformed("alg dir has no encrypted_key") }
-        return try ContentKey(contentKey).decrypt(self)
+        return try decryptContent(contentKey)
     }
 }

@@ -24,7 +24,16 @@ public struct JWE: Sendable, Equatable {
     ) throws(PinError) {
         guard iv.count == 12 else { throw JWE.malformed("iv is \(iv.count) bytes, not 12") }
         guard tag.count == 16 else { throw JWE.malformed("tag is \(tag.count) bytes, not 16") }
-        self.header = try JWE.parseHeader(protected)
+        self.init(
+            header: try JWE.parseHeader(protected), protected: protected, encryptedKey: encryptedKey, iv: iv,
+            ciphertext: ciphertext, tag: tag)
+    }
+
+    /// `protected` is the text of `header`.
+    init(
+        header: JSONObject, protected: String, encryptedKey: [UInt8], iv: [UInt8], ciphertext: [UInt8], tag: [UInt8]
+    ) {
+        self.header = header
         self.protected = protected
         self.encryptedKey = encryptedKey
         self.iv = iv
@@ -115,12 +124,12 @@ extension JWE {
     /// The pin's own part of the header: `clevis.NAME`.
     public var parameters: JSON? { pin.flatMap { header["clevis"]?[$0] } }
 
-    /// Throws unless the header says exactly `alg` and A256GCM and asks for nothing that libjose would act on by itself
-    /// (`zip`, `crit`): the header must not choose the algorithm (RFC 8725 §3.1).
+    /// Throws unless the header says exactly `alg` and A256GCM and asks for nothing more: the header must not choose the
+    /// algorithm (RFC 8725 §3.1).
     public func requireAlgorithm(_ algorithm: String) throws(PinError) {
         guard header["alg"]?.string == algorithm else { throw JWE.malformed("alg is not \(algorithm)") }
         guard header["enc"]?.string == "A256GCM" else { throw JWE.malformed("enc is not A256GCM") }
-        for name in ["zip", "crit", "p2s", "p2c"] where header[name] != nil {
+        for name in ["zip", "crit", "p2s", "p2c", "apu", "apv"] where header[name] != nil {
             throw JWE.malformed("header member \(name) is not allowed")
         }
     }
