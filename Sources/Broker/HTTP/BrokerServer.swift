@@ -28,6 +28,8 @@ public struct BrokerServer: Sendable {
         let directory: BrokerDirectory
     }
 
+    private static let waitingThreads = 32
+
     private let unsealer: Unsealer
     private let metrics: Metrics
     private let socket: ListeningSocket
@@ -66,7 +68,8 @@ public struct BrokerServer: Sendable {
     /// Serves until SIGTERM or SIGINT; requests in progress are answered first. `ready` is called once, with the URL, when
     /// connections are accepted.
     public func run(ready: @escaping @Sendable (String) -> Void) async throws(BrokerError) {
-        let threads = NIOThreadPool(numberOfThreads: System.coreCount)
+        // Most of them wait: for what they have decided to be on the disk, all of it together (``AuditChain``).
+        let threads = NIOThreadPool(numberOfThreads: System.coreCount + Self.waitingThreads)
         threads.start()
         do {
             let services = try services(threads, ready)

@@ -62,8 +62,8 @@ public final class Metrics: Sendable {
     package func count(_ counter: Counter, _ labels: KeyValuePairs<String, String> = [:]) {
         let text = Self.text(of: labels)
         state.withLock { state in
-            let series = state.counts[counter] ?? [:]
-            let isKnown = series[text] != nil || series.count < Self.maximumSeries
+            let isKnown =
+                state.counts[counter]?[text] != nil || (state.counts[counter]?.count ?? 0) < Self.maximumSeries
             state.counts[counter, default: [:]][isKnown ? text : "", default: 0] += 1
         }
     }

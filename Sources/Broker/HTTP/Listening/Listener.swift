@@ -12,6 +12,8 @@ struct Listener<Child: ServerChildChannel>: Service {
     /// Seconds for requests in progress when the broker stops; longer than any request takes.
     private static var lastWords: Duration { .seconds(20) }
 
+    private static var loops: MultiThreadedEventLoopGroup { .singleton }
+
     let socket: ListeningSocket
     let child: Child
     let connections: Connections
@@ -21,13 +23,16 @@ struct Listener<Child: ServerChildChannel>: Service {
 
     func run() async throws {
         let server = try await bind()
+        let loops = Array(Self.loops.makeIterator())
+        let executors = Dictionary(uniqueKeysWithValues: loops.map { (ObjectIdentifier($0), LoopExecutor($0)) })
         try await withGracefulShutdownHandler {
             ready(server.channel)
             try await withThrowingDiscardingTaskGroup { group in
                 try await server.executeThenClose { accepted in
                     for try await connection in accepted {
                         guard let connection else { continue }
-                        group.addTask { await child.handle(value: connection, logger: logger) }
+                        let executor = executors[ObjectIdentifier(connection.channel.eventLoop)]
+                        group.addTask(executorPreference: executor) { await child.handle(value: connection, logger: logger) }
                     }
                 }
             }
@@ -44,7 +49,7 @@ struct Listener<Child: ServerChildChannel>: Service {
 
     private func bind() async throws -> NIOAsyncChannel<Child.Value?, Never> {
         let (child, connections, logger) = (child, connections, logger)
-        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let bootstrap = ServerBootstrap(group: Self.loops)
             .serverChannelOption(.backlog, value: Self.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
