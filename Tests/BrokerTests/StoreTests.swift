@@ -114,7 +114,7 @@ import Testing
         #expect(try Store(at: place).schema() == tables)
         let common = [
             "audit", "broker_key", "certificate", "default_policy", "owner", "reference_set", "replica", "repository",
-            "resource", "revocation", "token",
+            "resource", "revocation", "standing", "token",
         ]
         let own = StoreKind.current == .sqlite ? ["grdb_migrations", "sqlite_sequence"] : ["migration"]
         #expect(tables == (common + own).sorted())

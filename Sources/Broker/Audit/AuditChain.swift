@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Glibc
 package import PinKit
 internal import Synchronization
 
@@ -9,10 +10,15 @@ package final class AuditChain: Sendable {
     /// What the first entry of a chain follows.
     static let start = [UInt8](repeating: 0, count: hashLength)
 
+    /// From one transaction to the next, while there is something to write: each costs a signature, and as much besides as its
+    /// entries do.
+    private static let pace: Duration = .milliseconds(4)
+
     private let key: SigningKey
     private let store: Store
-    private let waiting = Mutex<[Batch]>([])
-    private let writing = Mutex(())
+    private let waiting = Mutex<[Waiting]>([])
+    /// When the last transaction began.
+    private let writing = Mutex(ContinuousClock.now - AuditChain.pace)
 
     /// Makes the replica known to the store.
     package init(key: SigningKey, store: Store, at now: Int64) throws(BrokerError) {
@@ -24,23 +30,34 @@ package final class AuditChain: Sendable {
     package var replica: String { key.publicKey.thumbprint }
 
     /// Adds `entries` in one transaction. They are on the disk when this returns the head that covers them.
-    ///
-    /// A transaction waits for a disk, and only one can add to a chain: so whoever comes while one is under way goes into the next
-    /// one together.
     package func record(_ entries: [AuditEntry], at now: Int64) throws(BrokerError) -> AuditHead {
-        let batch = Batch(entries)
-        waiting.withLock { $0.append(batch) }
-        return try writing.withLock { _ throws(BrokerError) in
-            if let done = batch.result.withLock({ $0 }) { return try done.get() }
-            let batches = waiting.withLock { waiting in
+        let head = try record(AuditBatch(entries: entries, stamp: nil), at: now)
+        guard let head else { throw BrokerError("cannot write the audit log") }
+        return head
+    }
+
+    /// The same for decisions that hold by ``StandingStamp`` only: nil, and nothing is added, where the store has another one.
+    ///
+    /// A transaction waits for a disk, and only one can add to a chain: so whoever comes while one is under way, or soon after,
+    /// goes into the next one together.
+    func record(_ batch: AuditBatch, at now: Int64) throws(BrokerError) -> AuditHead? {
+        let mine = Waiting(batch)
+        waiting.withLock { $0.append(mine) }
+        return try writing.withLock { last throws(BrokerError) in
+            if let done = mine.result.withLock({ $0 }) { return try done.get() }
+            Self.pause(until: last + Self.pace)
+            last = .now
+            let group = waiting.withLock { waiting in
                 defer { waiting = [] }
                 return waiting
             }
-            let result = Result { () throws(BrokerError) in
-                try store.record(batches.flatMap(\.entries), by: key, at: now)
+            do throws(BrokerError) {
+                let heads = try store.record(group.map(\.batch), by: key, at: now)
+                for (one, head) in zip(group, heads) { one.result.withLock { $0 = .success(head) } }
+            } catch {
+                for one in group { one.result.withLock { $0 = .failure(error) } }
             }
-            for batch in batches { batch.result.withLock { $0 = result } }
-            return try result.get()
+            return try mine.result.withLock { $0 }?.get()
         }
     }
 
@@ -52,12 +69,17 @@ package final class AuditChain: Sendable {
         try writing.withLock { _ throws(BrokerError) in try store.record(by: key, at: now, change) }
     }
 
-    /// What one caller adds, and what became of it.
-    private final class Batch: Sendable {
-        let entries: [AuditEntry]
-        let result = Mutex<Result<AuditHead, BrokerError>?>(nil)
+    private static func pause(until moment: ContinuousClock.Instant) {
+        let rest = (moment - .now).microseconds
+        if rest > 0 { usleep(UInt32(clamping: rest)) }
+    }
 
-        init(_ entries: [AuditEntry]) { self.entries = entries }
+    /// What one caller adds, and what became of it.
+    private final class Waiting: Sendable {
+        let batch: AuditBatch
+        let result = Mutex<Result<AuditHead?, BrokerError>?>(nil)
+
+        init(_ batch: AuditBatch) { self.batch = batch }
     }
 
     /// Of an entry as it is listed, `hash` left out; nil where there is no more to number.
@@ -77,4 +99,11 @@ public struct AuditPlace: Sendable, Hashable {
         self.replica = replica
         self.sequence = sequence
     }
+}
+
+/// Entries that go into the log together.
+struct AuditBatch: Sendable {
+    let entries: [AuditEntry]
+    /// By which the decisions hold; nil for those that hold whatever the store says meanwhile.
+    let stamp: Int64?
 }

@@ -14,9 +14,16 @@ extension Store {
         }
     }
 
-    /// Adds `entries` to the replica's chain, all or none, and signs its new end.
-    func record(_ entries: [AuditEntry], by key: SigningKey, at now: Int64) throws(BrokerError) -> AuditHead {
-        try write("write the audit log") { try Store.append(entries, by: key, at: now, $0) }
+    /// Adds the entries of `batches` to the replica's chain, all or none, and signs its new end. Of batches whose stamp is no longer
+    /// the store's nothing is added. Returns nil for those, else the head that covers them.
+    func record(_ batches: [AuditBatch], by key: SigningKey, at now: Int64) throws(BrokerError) -> [AuditHead?] {
+        try write("write the audit log") { transaction in
+            let stamp = try batches.contains { $0.stamp != nil } ? StandingStamp.read(transaction) : nil
+            let current = batches.filter { $0.stamp == nil || $0.stamp == stamp }
+            guard !current.isEmpty else { return batches.map { _ in nil } }
+            let head = try Store.append(current.flatMap(\.entries), by: key, at: now, transaction)
+            return batches.map { $0.stamp == nil || $0.stamp == stamp ? head : nil }
+        }
     }
 
     /// Does what `change` does and adds the entry that it returns, both or neither.

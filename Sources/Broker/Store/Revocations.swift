@@ -3,7 +3,7 @@ internal import PinKit
 
 /// Something that gets no share any more, however good its evidence.
 public struct Revocation: Sendable, Equatable {
-    public enum Subject: Sendable, Equatable {
+    public enum Subject: Sendable, Hashable {
         /// A binding of one owner, by the `id` in its header: 22 characters of base64url.
         case binding(String, owner: String)
         /// A processor, by the bytes of CHIP_ID (AMD) or PPID (Intel) in base64url: for one owner (a thumbprint), or for everybody.
@@ -51,17 +51,19 @@ extension Store {
 
     /// All revocations, oldest first; those of one owner alone where a thumbprint is given.
     public func revocations(owner: String? = nil) throws(BrokerError) -> [Revocation] {
-        try read("list revocations") { transaction in
-            let rows = try transaction.rows(
-                "SELECT * FROM revocation WHERE ?1 IS NULL OR owner = ?1 ORDER BY revoked_at, kind, value", [owner])
-            return try rows.map { row in
-                let owner = try row.text("owner")
-                let value = try row.text("value")
-                let subject: Revocation.Subject =
-                    try row.text("kind") == "binding"
-                    ? .binding(value, owner: owner) : .chip(value, owner: owner.isEmpty ? nil : owner)
-                return try Revocation(subject: subject, revokedAt: row.integer("revoked_at"), note: row.text("note"))
-            }
+        try read("list revocations") { try Store.revocations(owner: owner, $0) }
+    }
+
+    static func revocations(owner: String? = nil, _ transaction: any Transaction) throws -> [Revocation] {
+        let rows = try transaction.rows(
+            "SELECT * FROM revocation WHERE ?1 IS NULL OR owner = ?1 ORDER BY revoked_at, kind, value", [owner])
+        return try rows.map { row in
+            let owner = try row.text("owner")
+            let value = try row.text("value")
+            let subject: Revocation.Subject =
+                try row.text("kind") == "binding"
+                ? .binding(value, owner: owner) : .chip(value, owner: owner.isEmpty ? nil : owner)
+            return try Revocation(subject: subject, revokedAt: row.integer("revoked_at"), note: row.text("note"))
         }
     }
 

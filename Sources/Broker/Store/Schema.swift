@@ -16,12 +16,14 @@ enum Schema {
         Migration(name: "audit chain", script: chain),
         Migration(name: "keys", script: KeyTable.definition(integer: "INTEGER", suffix: " STRICT, WITHOUT ROWID")),
         Migration(name: "administration", script: administration(integer: "INTEGER", end: "STRICT, WITHOUT ROWID")),
+        Migration(name: "standing", script: StandingStamp.sqlite),
     ]
 
     static let postgres = [
         Migration(name: "v1", script: Schema.postgresTables),
         Migration(name: "keys", script: KeyTable.definition(integer: "BIGINT", suffix: "")),
         Migration(name: "administration", script: administration(integer: "BIGINT", end: "")),
+        Migration(name: "standing", script: StandingStamp.postgres),
     ]
 
     static func newer(_ place: String) -> BrokerError {

@@ -8,11 +8,15 @@ internal import PinKit
 /// and made for this request (``EvidenceCheck``), and is it what this envelope wants (``EnvelopeJudge``).
 /// Blocks for milliseconds: not for an event loop. Safe to call from many threads.
 public final class Unsealer: Sendable {
+    /// Decisions about one request, where owners or revocations change before they are written.
+    private static let attempts = 5
+
     private let desk: NonceDesk
     private let check: EvidenceCheck
     private let keys: KeyRing
     private let floors: MinimumTCB
     private let store: Store
+    private let standing: StandingDesk
     private let audit: AuditChain
     private let budget: AuditBudget
     /// The same broker for clients of the KBS protocol.
@@ -26,6 +30,7 @@ public final class Unsealer: Sendable {
         self.keys = keys
         self.floors = floors
         self.store = store
+        self.standing = StandingDesk(store)
         self.audit = audit
         self.budget = AuditBudget()
         self.resources = ResourceDesk(
@@ -82,7 +87,7 @@ public final class Unsealer: Sendable {
         } catch {
             let verdict = Verdict.refused(error.reason, error.failures)
             let entry = AuditEntry(at: now, verdict: verdict, remote: remote, simulated: error.isSimulated)
-            let head = budget.take(at: now) ? try record([entry], at: now) : nil
+            let head = budget.take(at: now) ? try record(AuditBatch(entries: [entry], stamp: nil), at: now) : nil
             throw Rejection(.evidenceRefused, verdict.explained, decisions: [entry], head: head)
         }
         let judge = EnvelopeJudge(key: key, floors: floors)
@@ -109,32 +114,39 @@ public final class Unsealer: Sendable {
         _ envelopes: [EnvelopeText], _ judge: EnvelopeJudge, on evidence: VerifiedEvidence, answering guest: PublicKey,
         from remote: String, at now: Int64
     ) throws(Rejection) -> Unsealed {
-        let standings = try lookUp(envelopes.map(\.header), chip: evidence.chip)
-        var results: [UnsealResponse.Result] = []
-        var entries: [AuditEntry] = []
-        for (envelope, standing) in zip(envelopes, standings) {
-            let judgement = judge.judge(envelope, standing, on: evidence, answering: guest, at: now)
-            results.append(judgement.result)
-            entries.append(
-                AuditEntry(
-                    at: now, verdict: judgement.verdict, owner: envelope.header?.owner, binding: envelope.header?.id,
-                    chip: evidence.chip, remote: remote, simulated: evidence.isSimulated))
+        for _ in 0..<Self.attempts {
+            let (standings, stamp) = try lookUp(envelopes.map(\.header), chip: evidence.chip)
+            var results: [UnsealResponse.Result] = []
+            var entries: [AuditEntry] = []
+            for (envelope, standing) in zip(envelopes, standings) {
+                let judgement = judge.judge(envelope, standing, on: evidence, answering: guest, at: now)
+                results.append(judgement.result)
+                entries.append(
+                    AuditEntry(
+                        at: now, verdict: judgement.verdict, owner: envelope.header?.owner, binding: envelope.header?.id,
+                        chip: evidence.chip, remote: remote, simulated: evidence.isSimulated))
+            }
+            if let head = try record(AuditBatch(entries: entries, stamp: stamp), at: now) {
+                return Unsealed(response: UnsealResponse(results: results), decisions: entries, head: head)
+            }
+            standing.forget(stamp)
         }
-        let head = try record(entries, at: now)
-        return Unsealed(response: UnsealResponse(results: results), decisions: entries, head: head)
+        throw Rejection(.unavailable, "the broker's store changes too fast")
     }
 
-    private func lookUp(_ headers: [EnvelopeHeader?], chip: String) throws(Rejection) -> [Standing?] {
+    private func lookUp(
+        _ headers: [EnvelopeHeader?], chip: String
+    ) throws(Rejection) -> (standings: [Standing?], stamp: Int64) {
         do throws(BrokerError) {
-            return try store.standings(of: headers, chip: chip)
+            return try standing.standings(of: headers, chip: chip)
         } catch {
             throw Rejection(.unavailable, "the broker cannot read its store", cause: error)
         }
     }
 
-    private func record(_ entries: [AuditEntry], at now: Int64) throws(Rejection) -> AuditHead {
+    private func record(_ batch: AuditBatch, at now: Int64) throws(Rejection) -> AuditHead? {
         do throws(BrokerError) {
-            return try audit.record(entries, at: now)
+            return try audit.record(batch, at: now)
         } catch {
             throw Rejection(.unavailable, "the broker cannot write its audit log", cause: error)
         }

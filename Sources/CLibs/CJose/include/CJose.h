@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <jansson.h>
-#include <jose/b64.h>
 #include <jose/cfg.h>
-#include <jose/jwe.h>
 #include <jose/jwk.h>
 #include <jose/jws.h>
 #include <stdarg.h>
