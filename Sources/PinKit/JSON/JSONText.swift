@@ -12,6 +12,15 @@ extension JSON {
         guard text.count <= limit else {
             throw JSONError(place: "", problem: "\(text.count) bytes of JSON are more than the \(limit) allowed here")
         }
+        if let plain = PlainJSON.parse(text) {
+            self = plain
+        } else {
+            try self.init(parsingByJansson: text)
+        }
+    }
+
+    /// The same without a limit on the length.
+    package init(parsingByJansson text: [UInt8]) throws(JSONError) {
         var error = json_error_t()
         let tree = unsafe text.withUnsafeBytes { bytes in
             let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
@@ -30,13 +39,21 @@ extension JSON {
 
     /// Members sorted by name at every level and no spaces: what a signature or a JWE header covers, and the bytes that
     /// clevis writes.
-    public var canonical: String { text(flags: JSON_SORT_KEYS | JSON_COMPACT) }
+    public var canonical: String {
+        JSONWriter.text(of: self, sortsMembers: true) ?? textByJansson(sortsMembers: true)
+    }
 
     /// One line, members in their own order.
-    public var compact: String { text(flags: JSON_COMPACT) }
+    public var compact: String {
+        JSONWriter.text(of: self, sortsMembers: false) ?? textByJansson(sortsMembers: false)
+    }
 
     /// Indented, members in their own order: for people.
     public var pretty: String { text(flags: 0x02 /* JSON_INDENT(2) */) }
+
+    package func textByJansson(sortsMembers: Bool) -> String {
+        text(flags: sortsMembers ? JSON_SORT_KEYS | JSON_COMPACT : JSON_COMPACT)
+    }
 
     private func text(flags: Int32) -> String {
         let tree = unsafe makeTree()
