@@ -43,6 +43,34 @@ final class Load: Sendable {
         }
     }
 
+    /// All guests at once, so many times, each with a connection of its own; what became of them.
+    func storm(_ order: Guest.Order, waves: Int) throws -> String {
+        var length = Duration.zero
+        for wave in 1...waves {
+            // Made before the clock runs: what guests do before they ask.
+            let crowd = try (0..<guests).map { _ in Lent(try Guest(order)) }
+            record.withLock { $0.isMeasuring = true }
+            let start = ContinuousClock.now
+            for guest in crowd {
+                let started = startWorker {
+                    let begin = ContinuousClock.now
+                    do {
+                        try guest.value.handshake()
+                        self.note(ContinuousClock.now - begin, nil)
+                    } catch {
+                        self.note(ContinuousClock.now - begin, "\(error)")
+                    }
+                }
+                guard started else { throw LoadError("no more threads") }
+            }
+            while finished < wave * guests { usleep(1000) }
+            length += ContinuousClock.now - start
+        }
+        return report(length)
+    }
+
+    private var finished: Int { record.withLock { $0.times.count + $0.errors.values.reduce(0, +) } }
+
     private func pause(_ duration: Duration) {
         let (seconds, attoseconds) = duration.components
         var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
@@ -61,17 +89,28 @@ final class Load: Sendable {
         record.withLock { $0.isMeasuring = true }
         let start = ContinuousClock.now
         sleep(UInt32(seconds))
-        let length = (ContinuousClock.now - start) / .seconds(1)
+        return report(ContinuousClock.now - start)
+    }
+
+    private func report(_ time: Duration) -> String {
+        let length = time / .seconds(1)
         let (times, errors) = record.withLock { ($0.times.sorted(), $0.errors) }
         func percentile(_ part: Double) -> JSON {
             times.isEmpty ? .null : .real(times[min(times.count - 1, Int(Double(times.count) * part))] / .milliseconds(1))
         }
         var result: JSONObject = [
-            "handshakes": .integer(Int64(times.count)), "per_second": .real(Double(times.count) / length),
+            "handshakes": .integer(Int64(times.count)), "seconds": .real(length),
+            "per_second": .real(Double(times.count) / length),
             "p50_ms": percentile(0.5), "p99_ms": percentile(0.99), "max_ms": percentile(1),
             "errors": .integer(Int64(errors.values.reduce(0, +))),
         ]
         for (error, count) in errors.sorted(by: { $0.value > $1.value }).prefix(3) { result[error] = .integer(Int64(count)) }
         return JSON.object(result).compact
     }
+}
+
+/// A guest on its way to the thread that will be its only user.
+private struct Lent: @unchecked Sendable {
+    let value: Guest
+    init(_ value: Guest) { self.value = value }
 }

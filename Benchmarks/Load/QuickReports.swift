@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import COpenSSL
 internal import PinKit
+internal import Synchronization
 internal import TEESimulator
 
 /// Reports of one simulated chip that cost their maker little, so that who asks is faster than the broker that verifies.
@@ -68,6 +69,20 @@ internal import TEESimulator
         }
         return unsafe number
     }
+}
+
+/// One of them for all guests.
+final class SharedReports: Sendable {
+    let certificates: [UInt8]
+    private let reports: Mutex<QuickReports>
+
+    init() throws {
+        let reports = try QuickReports()
+        certificates = reports.certificates
+        self.reports = Mutex(reports)
+    }
+
+    func report(over data: [UInt8]) -> [UInt8] { reports.withLock { $0.report(over: data) } }
 }
 
 struct LoadError: Error, CustomStringConvertible {
