@@ -114,7 +114,7 @@ struct AdminRoutes: Sendable {
 
     /// The body, which may be a secret: what it was collected in is wiped.
     private func secretBody(of request: Request, upTo limit: Int) async throws -> HeldSecret {
-        var buffer = try await withDeadline(Routes.bodyDeadline) { try await request.body.collect(upTo: limit) }
+        var buffer = try await request.body.collect(upTo: limit)
         let body = unsafe buffer.withUnsafeReadableBytes { unsafe HeldSecret(SecretBytes(copying: $0)) }
         _ = unsafe buffer.withUnsafeMutableReadableBytes { unsafe $0.initializeMemory(as: UInt8.self, repeating: 0) }
         return body

@@ -10,7 +10,7 @@ public struct BrokerLimits: Sendable, Equatable {
     /// Requests a second of one client, ten times as many at once; 0 where there is no limit.
     public var requestsPerSecond = 100
     /// Requests that are being decided or wait for a thread; more are told to come back.
-    public var deciding = 1024
+    public var deciding = 8192
     /// Bytes of their bodies, which lie in memory in several forms meanwhile.
     public var decidingBytes = 64 << 20
     /// Seconds after which a connection without a request is closed.

@@ -148,7 +148,7 @@ public struct BrokerServer: Sendable {
         let http = HTTP1Channel(
             responder: Self.responder(router, logger, asksForCertificates: certificates != .none),
             configuration: .init(
-                additionalChannelHandlers: [EarlyAnswer()], idleTimeout: .seconds(BrokerLimits.idleSeconds),
+                additionalChannelHandlers: [BodyDeadline(), EarlyAnswer()], idleTimeout: .seconds(BrokerLimits.idleSeconds),
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 64)))
         switch transport {

@@ -70,7 +70,7 @@ enum KBSErrors {
         switch error {
         case let rejection as Rejection: rejection
         case is NIOTooManyBytesError: Rejection(.bodyTooLarge, "the body is too long")
-        case is DeadlinePassed: Rejection(.timeout, "the body did not come within \(Routes.bodyDeadline)")
+        case is DeadlinePassed: Rejection(.timeout, "the body did not come within \(BodyDeadline.seconds) seconds")
         case let error as HTTPError where error.status == .notFound:
             Rejection(.notFound, "no such path, or not by this method")
         default: Rejection(.internalError, "the broker failed", cause: BrokerError("\(error)"))

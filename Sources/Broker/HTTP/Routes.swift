@@ -8,9 +8,6 @@ internal import PinKit
 
 /// The protocol's paths (docs/spec/broker.md): reads a body, asks the unsealer on a thread that may block, writes a body.
 struct Routes: Sendable {
-    /// From the first byte of a request's head until its body is complete.
-    static let bodyDeadline: Duration = .seconds(10)
-
     let unsealer: Unsealer
     let gate: Gate
     let threads: NIOThreadPool
@@ -62,8 +59,7 @@ struct Routes: Sendable {
     }
 
     func body(of request: Request, upTo limit: Int) async throws -> [UInt8] {
-        let body = try await withDeadline(Routes.bodyDeadline) { try await request.body.collect(upTo: limit) }
-        return Array(body.readableBytesView)
+        Array(try await request.body.collect(upTo: limit).readableBytesView)
     }
 }
 
