@@ -16,7 +16,8 @@ public struct EnvelopeHeader: Sendable, Equatable {
     public let owner: String
     /// The platform's policy language; here only known to be an object.
     public let policy: JSON
-    /// SHA-256 of the broker's TLS SubjectPublicKeyInfo, or nil for ordinary verification by certificate authorities.
+    /// SHA-256 of the broker's TLS SubjectPublicKeyInfo, or of two, one after the other, where the next one is known; nil for
+    /// ordinary verification by certificate authorities.
     public let tls: [UInt8]?
     public let url: BrokerURL
 }
@@ -68,7 +69,7 @@ extension EnvelopeHeader {
         owner = try terms.name("owner", bytes: 32)
         policy = try terms.required("policy")
         guard policy.object != nil else { throw terms.error(at: "policy", "must be an object") }
-        tls = try terms.optionalBase64URL("tls", count: 32)
+        tls = try terms.optionalTLSPins("tls")
         url = try BrokerURL(try terms.string("url"), at: "clevis.\(pin).url")
         try terms.finish()
     }

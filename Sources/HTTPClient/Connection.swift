@@ -6,7 +6,7 @@ struct Peer: Equatable {
     let isEncrypted: Bool
     let host: String
     let port: UInt16
-    /// SHA-256 of the SubjectPublicKeyInfo, 32 bytes; nil where certificate authorities vouch for it, or nobody.
+    /// SHA-256 of the SubjectPublicKeyInfo, 32 bytes, or of two; nil where certificate authorities vouch for it, or nobody.
     let pin: [UInt8]?
 
     init(_ url: RequestURL, pin: [UInt8]?) {

@@ -20,12 +20,12 @@ public final class HTTPClient {
     private var cookies = Cookies()
 
     /// - Parameters:
-    ///   - tlsPin: SHA-256 of the server's SubjectPublicKeyInfo. It then takes the place of certificate authorities, names and
+    ///   - tlsPin: SHA-256 of the server's SubjectPublicKeyInfo, or of two that it may have, one after the other. It then takes the place of certificate authorities, names and
     ///     dates, which a guest with no clock and no root certificates cannot check; nil for ordinary verification.
     ///   - allowsPlainHTTP: whether `http` may leave this machine. To a loopback address it always may.
     public init(tlsPin: [UInt8]? = nil, allowsPlainHTTP: Bool = false) throws(PinError) {
-        if let tlsPin, tlsPin.count != 32 {
-            throw PinError(.malformed, step: "TLS pin", detail: "\(tlsPin.count) bytes, not 32")
+        if let tlsPin, tlsPin.count != 32, tlsPin.count != 64 {
+            throw PinError(.malformed, step: "TLS pin", detail: "\(tlsPin.count) bytes, not 32 or 64")
         }
         self.tlsPin = tlsPin
         self.allowsPlainHTTP = allowsPlainHTTP

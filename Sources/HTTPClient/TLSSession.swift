@@ -20,28 +20,29 @@ internal import PinKit
     private let session: OpaquePointer
     /// Of the session, and freed with it.
     private let incoming, outgoing: OpaquePointer
-    /// 32 bytes, for as long as the session.
-    private let pin: UnsafeMutablePointer<UInt8>?
+    /// How many, and 32 bytes of each, for as long as the session.
+    private let pins: UnsafeMutablePointer<UInt8>?
 
     init(with peer: Peer) throws(PinError) {
         let context = try LibSSL.context(isPinned: peer.pin != nil)
         library = context.library
-        if let bytes = peer.pin {
+        if let pin = peer.pin {
+            let bytes = [UInt8(clamping: pin.count / 32)] + pin
             let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
             unsafe copy.initialize(from: bytes, count: bytes.count)
-            unsafe pin = copy
+            unsafe pins = copy
         } else {
-            unsafe pin = nil
+            unsafe pins = nil
         }
         let (incoming, outgoing) = unsafe (BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()))
         // A name may end with a dot, which is in no certificate.
         let host = peer.host.hasSuffix(".") ? String(peer.host.dropLast()) : peer.host
         guard
             let session = unsafe cvm_tls_session(
-                library.functions, context.pointer, host, SocketAddress.isNumeric(host) ? 1 : 0, pin, incoming, outgoing),
+                library.functions, context.pointer, host, SocketAddress.isNumeric(host) ? 1 : 0, pins, incoming, outgoing),
             let incoming = unsafe incoming, let outgoing = unsafe outgoing
         else {
-            unsafe pin?.deallocate()
+            unsafe pins?.deallocate()
             throw PinError(.failed, step: "SSL_new", detail: opensslReason())
         }
         unsafe self.session = session
@@ -51,7 +52,7 @@ internal import PinKit
 
     deinit {
         unsafe cvm_tls_free(library.functions, session)
-        unsafe pin?.deallocate()
+        unsafe pins?.deallocate()
     }
 
     /// The first write begins with the handshake.

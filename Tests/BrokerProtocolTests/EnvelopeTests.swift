@@ -104,6 +104,7 @@ import Testing
     @Test(
         arguments: [
             ("id", "AAAA"), ("iat", -1), ("iat", "1"), ("owner", "x"), ("policy", []), ("tls", "AAAA"), ("url", "ftp://x"),
+            ("tls", .string(String(repeating: "A", count: 64))),
             ("extra", true),
         ] as [(String, JSON)])
     func `a term of another form is malformed and named`(term: String, value: JSON) throws {

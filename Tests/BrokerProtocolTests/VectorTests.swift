@@ -81,3 +81,19 @@ private func readFile(_ path: String) throws -> [UInt8] {
     let count = unsafe fread(&bytes, 1, bytes.count, file)
     return Array(bytes.prefix(count))
 }
+
+/// Tests/Vectors/envelope-two-tls-pins.json, which another implementation of docs/spec/envelope.md made.
+@Suite struct TwoPinsVectorTests {
+    @Test func `an envelope with two TLS pins opens, and says both`() throws {
+        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let vector = try JSON(parsing: try readFile("/\(root)/Tests/Vectors/envelope-two-tls-pins.json"))
+        let envelope = try Envelope(compact: try #require(vector["envelope"]?.string))
+        let pins = try #require(vector["tls"]?.array).map { $0.string.flatMap { Base64URL.decode($0) } ?? [] }
+        #expect(pins.count == 2 && envelope.header.tls == pins[0] + pins[1])
+        let jwk = try #require(vector["broker"]?.canonical)
+        let key = try AgreementKey(jwk: SecretBytes(copyingPublic: Array(jwk.utf8)))
+        let owner = try PublicKey(jwk: try #require(vector["owner"]))
+        let share = try envelope.open(with: key).share(signedBy: owner)
+        #expect(Hex.encode(share.revealed()) == vector["share"]?.string)
+    }
+}

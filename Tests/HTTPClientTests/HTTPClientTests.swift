@@ -63,8 +63,9 @@ import Testing
         }
     }
 
-    @Test func `a pin of another length is malformed`() {
-        #expect(throws: PinError(.malformed)) { try HTTPClient(tlsPin: [1, 2, 3]) }
+    @Test(arguments: [0, 3, 31, 33, 63, 65, 96])
+    func `a pin of another length is malformed`(count: Int) {
+        #expect(throws: PinError(.malformed)) { try HTTPClient(tlsPin: [UInt8](repeating: 1, count: count)) }
     }
 
     @Test(arguments: try servers.get()) func `requests share a connection and the cookie`(server: Server) throws {

@@ -23,6 +23,13 @@ import Testing
         #expect(error?.detail == "the server's TLS key is not the pinned one")
     }
 
+    @Test func `of two pins either will do`() throws {
+        let server = try Server.tls
+        let other = [UInt8](repeating: 0, count: 32)
+        for pins in [server.pin + other, other + server.pin] { #expect(try ask(server, pin: pins).status == 200) }
+        #expect(throws: PinError(.refused)) { try ask(server, pin: other + other) }
+    }
+
     @Test func `without a pin a self-made certificate is refused`() throws {
         let error = #expect(throws: PinError(.refused)) {
             try HTTPClient().get("\(try Server.tls.url)/", before: .after(seconds: 10))

@@ -7,7 +7,8 @@ public import PinKit
 public struct PublicDescription: Sendable, Equatable {
     public let url: BrokerURL
     public let broker: PublicKey
-    /// SHA-256 of the TLS SubjectPublicKeyInfo, 32 bytes; nil where clients verify against certificate authorities.
+    /// SHA-256 of the TLS SubjectPublicKeyInfo, 32 bytes, and of the next one where there is one; nil where clients verify against
+    /// certificate authorities.
     public let tls: [UInt8]?
 
     package init(url: BrokerURL, broker: PublicKey, tls: [UInt8]?) {
@@ -22,7 +23,7 @@ public struct PublicDescription: Sendable, Equatable {
             _ = try reader.integer("version", in: 1...1)
             self.url = try BrokerURL(try reader.string("url"), at: "url")
             self.broker = try PublicKey(jwk: try reader.required("broker"), at: "broker")
-            self.tls = try reader.optionalBase64URL("tls", count: 32)
+            self.tls = try reader.optionalTLSPins("tls")
             try reader.finish()
         } catch {
             throw BrokerError("\(path): \(error)")

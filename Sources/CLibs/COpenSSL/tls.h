@@ -74,17 +74,19 @@ static inline int cvm_tls_open(struct cvm_tls *tls, const char *name) {
     return 1;
 }
 
-// In place of chains, names and dates: 1 where the key of the server's certificate is the session's pin. Nothing else of the
+// In place of chains, names and dates: 1 where the key of the server's certificate is one of the session's pins. Nothing else of the
 // certificate is looked at, and the server proves in the handshake that it has the key.
 static inline int cvm_tls_verify_pin(X509_STORE_CTX *store, void *argument) {
     const struct cvm_tls *tls = (const struct cvm_tls *)argument;
     SSL *session = (SSL *)X509_STORE_CTX_get_ex_data(store, tls->store_index());
-    const unsigned char *pin = session ? (const unsigned char *)tls->get_data(session, 0) : NULL;
+    const unsigned char *pins = session ? (const unsigned char *)tls->get_data(session, 0) : NULL;
     X509 *certificate = X509_STORE_CTX_get0_cert(store);
     unsigned char *key = NULL, digest[32];
     int count = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key) : 0;
-    int is_pinned = pin && count > 0 && EVP_Digest(key, (size_t)count, digest, NULL, EVP_sha256(), NULL) == 1 &&
-                    CRYPTO_memcmp(digest, pin, sizeof digest) == 0;
+    int is_pinned = 0;
+    if (pins && count > 0 && EVP_Digest(key, (size_t)count, digest, NULL, EVP_sha256(), NULL) == 1)
+        for (int index = 0; index < pins[0]; index++)
+            is_pinned |= CRYPTO_memcmp(digest, pins + 1 + index * sizeof digest, sizeof digest) == 0;
     OPENSSL_free(key);
     if (!is_pinned) X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
     return is_pinned;
@@ -111,9 +113,10 @@ static inline SSL_CTX *cvm_tls_context(struct cvm_tls *tls, int is_pinned) {
 }
 
 // A client's session that reads from `incoming` and writes to `outgoing`, which it takes over. `host` is what a certificate
-// must be for, unless there is a pin: 32 bytes that outlive the session. NULL with an error in the queue.
+// must be for, unless there are pins: their number in a byte, and 32 bytes of each, which outlive the session. NULL with an error
+// in the queue.
 static inline SSL *cvm_tls_session(const struct cvm_tls *tls, SSL_CTX *context, const char *host, int is_address,
-                                   const unsigned char *pin, BIO *incoming, BIO *outgoing) {
+                                   const unsigned char *pins, BIO *incoming, BIO *outgoing) {
     SSL *session = incoming && outgoing ? tls->new_session(context) : NULL;
     if (!session) {
         BIO_free(incoming);
@@ -127,7 +130,7 @@ static inline SSL *cvm_tls_session(const struct cvm_tls *tls, SSL_CTX *context, 
     int done = is_address ? X509_VERIFY_PARAM_set1_ip_asc(parameters, host)
                           : X509_VERIFY_PARAM_set1_host(parameters, host, 0) &&
                                 tls->ctrl(session, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)host);
-    if (done != 1 || tls->set_data(session, 0, (void *)pin) != 1) {
+    if (done != 1 || tls->set_data(session, 0, (void *)pins) != 1) {
         tls->free(session);
         return NULL;
     }

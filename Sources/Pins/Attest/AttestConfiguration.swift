@@ -41,7 +41,7 @@ struct AttestConfiguration: Sendable {
         var reader = try JSONReader(configuration)
         url = try BrokerURL(try reader.string("url"), at: "url")
         broker = try PublicKey(jwk: try reader.required("broker"), at: "broker")
-        tls = try reader.optionalBase64URL("tls", count: 32)
+        tls = try reader.optionalTLSPins("tls")
         let demands = try reader.required("policy")
         guard demands.object != nil else { throw reader.error(at: "policy", "must be an object") }
         try reader.finish()
