@@ -37,6 +37,7 @@ let package = Package(
         .systemLibrary(
             name: "CInflate", path: "Sources/CLibs/CInflate",
             providers: [.apt(["liblzma-dev", "libzstd-dev", "zlib1g-dev"])]),
+        .systemLibrary(name: "CMemory", path: "Sources/CLibs/CMemory"),
         .systemLibrary(name: "CSpawn", path: "Sources/CLibs/CSpawn"),
         .systemLibrary(name: "CTSS2", path: "Sources/CLibs/CTSS2", providers: [.apt(["libtss2-dev"])]),
 
@@ -140,8 +141,8 @@ let package = Package(
         .target(
             name: "Broker",
             dependencies: [
-                "Attestation", "BrokerProtocol", "COpenSSL", "FileIO", "HTTPClient", "PinKit", "PostgreSQL", "SystemTime",
-                "TEE",
+                "Attestation", "BrokerProtocol", "CMemory", "COpenSSL", "FileIO", "HTTPClient", "PinKit", "PostgreSQL",
+                "SystemTime", "TEE",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

@@ -7,7 +7,7 @@ struct BackUp: ParsableCommand {
         commandName: "backup", abstract: "Write the store to one file, as it is at one moment.",
         discussion: """
             A broker may serve meanwhile. FILE must not exist. Keys and resources in it are sealed with resource.key: keep that one
-            elsewhere, and audit.pem and the TLS key with it.
+            elsewhere, and audit.pem with it.
 
             Example:
               cvm-clevis-broker backup /srv/broker /backup/broker-2026-11-24
@@ -26,12 +26,12 @@ struct Restore: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take a backup into a new broker's store.",
         discussion: """
-            The store must have no owners, resources or log; the backup may be of a store of the other kind. With the other files of the
-            broker that it is of in DIR, that broker goes on. Heads that were kept (audit verify --head) tell what is lost since.
+            The store must have no owners, resources or log; the backup may be of a store of the other kind. With the same resource.key
+            that broker goes on, with audit.pem its chain, too. Heads that were kept (audit verify --head) tell what is lost since.
 
             Example:
               cvm-clevis-broker init /srv/new --resource-key /safe/resource.key
-              cp -p /safe/*.pem /safe/public.json /srv/new/
+              cp -p /safe/audit.pem /srv/new/
               cvm-clevis-broker restore /srv/new /backup/broker-2026-11-24
             """)
 

@@ -16,7 +16,7 @@ struct Keys: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List the keys, never what they are: purpose, id, state, since when it is used.",
             discussion: """
-                A key is next (about to be used), current, earlier (opens what it made), or retired.
+                A key is next (about to be used; of TLS announced), current, earlier (opens what it made), or retired.
 
                 Example:
                   cvm-clevis-broker keys list /srv/broker

@@ -8,9 +8,10 @@ struct Rotate: ParsableCommand {
         discussion: """
             envelope: owners bind to the new key from now on, with the new public.json; bindings to earlier keys go on opening until
             those are retired. token, cookie, nonce: the new key is used from 15 seconds later on, when every replica knows it, and what
-            was made with the old one is good until it is over. Guests and what serves need nothing.
+            was made with the old one is good until it is over. tls: the new key is announced in public.json, and bindings pin both from now
+            on; --retire of the current one, when all do, lets the new one take over. Guests and what serves need nothing.
 
-            --retire makes no key, but forgets one that is not current, for good: what was made with it is lost.
+            --retire makes no key, but forgets one, for good: what was made with it, or pins it alone, is lost.
 
             Example:
               cvm-clevis-broker rotate cookie /srv/broker
@@ -29,10 +30,14 @@ struct Rotate: ParsableCommand {
             return print("\(key.purpose.rawValue) key \(retire.text) is forgotten")
         }
         let made = try target.directory.rotate(key.purpose, now: now)
-        let since = made.state == .next ? "used from \(timestamp(made.activeAt)) on" : "current from now on"
-        print("made \(key.purpose.rawValue) key \(made.id), \(since)")
-        guard key.purpose == .envelope else { return }
+        print("made \(key.purpose.rawValue) key \(made.id), \(since(made))")
+        guard key.purpose == .envelope || key.purpose == .tls else { return }
         print("give the new \(target.directory.publicFile) to the owners, by a way that nobody can change it on")
+    }
+
+    private func since(_ key: KeyDescription) -> String {
+        if key.purpose == .tls { return "served when the current one is retired" }
+        return key.state == .next ? "used from \(timestamp(key.activeAt)) on" : "current from now on"
     }
 
     struct Name: ExpressibleByArgument {

@@ -30,7 +30,7 @@ import Testing
 
     @Test func `secrets are for their owner only`() throws {
         _ = try create()
-        for name in ["resource.key", "audit.pem", "tls-key.pem", "broker.sqlite"] {
+        for name in ["resource.key", "audit.pem", "broker.sqlite"] {
             #expect(try scratch.mode(of: "broker/\(name)") == 0o600, "\(name)")
         }
         #expect(try scratch.mode(of: "broker") == 0o700)
@@ -62,7 +62,12 @@ import Testing
 
     @Test func `without a TLS identity of its own there is no pin`() throws {
         #expect(try create(selfSigned: false).tls == nil)
-        #expect(throws: BrokerError.self) { _ = try BrokerDirectory(path).selfMadeTLS() }
+        var settings = ServeSettings()
+        settings.directory = path
+        let error = #expect(throws: BrokerError.self) { _ = try BrokerService(settings) }
+        #expect(error?.message == "\(path) has no TLS key of its own")
+        let refused = #expect(throws: BrokerError.self) { try BrokerDirectory(path).rotate(.tls, now: 1_700_000_000) }
+        #expect(refused?.message == "this broker has no TLS key of its own")
     }
 
     @Test func `a directory without a broker says how to make one`() throws {

@@ -51,7 +51,9 @@ import Testing
         let session = try one.sessions.current.seal(SecretBytes(copyingPublic: [7]), "x")
         #expect(opens(session, two.sessions.current))
         #expect(one.tokens.current.publicKey == two.tokens.current.publicKey)
-        #expect(try first.publicDescription().broker == directory.publicDescription().broker)
+        #expect(one.tls.map(\.pin) == two.tls.map(\.pin) && one.tls.count == 1)
+        #expect(try first.publicDescription() == directory.publicDescription())
+        #expect(try directory.pins(certificate: directory.path + "/tls-cert.pem"))
         guard storeURL != nil else { return }
         #expect(try scratch.mode(of: "second/resource.key") == 0o600)
         #expect(try first.auditReplica() != directory.auditReplica())
@@ -136,6 +138,34 @@ import Testing
         #expect(throws: BrokerError.self) { try first.retire(.envelope, old.thumbprint, now: now + 1) }
         #expect(try ring(at: now + 9000).keys(at: now + 9000).envelopes.others.isEmpty)
         #expect(try ids(.envelope, at: now + 1) == [.current: [made.id], .retired: [old.thumbprint]])
+    }
+
+    @Test func `a TLS key is announced first, and served when the one before is retired`() throws {
+        let old = try first.publicDescription().tls.orThrow("a pin")
+        let made = try first.rotate(.tls, now: now + 1)
+        let new = try Base64URL.decode(made.id).orThrow("a pin")
+        #expect(made.state == .next && new.count == 32)
+        #expect(try first.publicDescription().tls == old + new)
+        #expect(try ring().keys(at: now + 9000).tls.map(\.pin) == [old, new])
+        #expect(try first.pins(certificate: first.path + "/tls-cert.pem"))
+
+        // There is room for two pins; and one of them has to stay.
+        let error = #expect(throws: BrokerError.self) { try first.rotate(.tls, now: now + 2) }
+        #expect(error?.hint?.hasSuffix("--retire \(Base64URL.encode(old))") == true)
+        try first.retire(.tls, Base64URL.encode(old), now: now + 2)
+        #expect(try first.publicDescription().tls == new)
+        #expect(try ring().keys(at: now + 2).tls.map(\.pin) == [new])
+        #expect(try first.pins(certificate: first.path + "/tls-cert.pem"))
+        #expect(try ids(.tls) == [.current: [made.id], .retired: [Base64URL.encode(old)]])
+        #expect(throws: BrokerError.self) { try first.retire(.tls, made.id, now: now + 2) }
+    }
+
+    @Test func `an announced TLS key can be taken back`() throws {
+        let old = try first.publicDescription().tls
+        let made = try first.rotate(.tls, now: now + 1)
+        try first.retire(.tls, made.id, now: now + 2)
+        #expect(try first.publicDescription().tls == old)
+        #expect(try ring().keys(at: now + 2).tls.map(\.pin) == [old])
     }
 
     @Test func `keys that open nothing any more are gone from the store`() throws {
@@ -233,7 +263,7 @@ import Testing
         let directory = try second()
         let ring = try ring(directory)
         let before = ring.keys(at: now).envelopes.current.publicKey
-        #expect(try first.rekey(now: now) == (4, 1))
+        #expect(try first.rekey(now: now) == (5, 1))
         #expect(!FileManager.default.fileExists(atPath: first.path + "/resource.key.next"))
         if storeURL != nil {
             #expect(throws: BrokerError.self) { try ring.reread(at: now + 1) }
@@ -244,7 +274,7 @@ import Testing
         }
         try ring.reread(at: now + 2)
         #expect(ring.keys(at: now + 2).envelopes.current.publicKey == before)
-        #expect(try first.rekey(now: now) == (4, 1))
+        #expect(try first.rekey(now: now) == (5, 1))
     }
 
     // MARK: - Backups
@@ -285,7 +315,7 @@ import Testing
         let key = try AgreementKey.generate()
         let directory = try older("older", key, store: storeURL == nil ? nil : PostgresServer.database())
         let keys = try ring(directory).keys(at: now)
-        #expect(keys.envelopes.current.publicKey == key.publicKey)
+        #expect(keys.envelopes.current.publicKey == key.publicKey && keys.tls.isEmpty)
         let again = try ring(directory).keys(at: now)
         #expect(again.envelopes.others.isEmpty && again.tokens.current.publicKey == keys.tokens.current.publicKey)
         #expect(again.nonces.current.open(try keys.nonces.current.seal(at: now)) == now)
@@ -296,6 +326,32 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: directory.path + "/envelope.jwk"))
         try write(key.jwk(), to: directory.path + "/envelope.jwk")
         #expect(try ring(directory).keys(at: now).envelopes.others.isEmpty)
+    }
+
+    @Test func `a TLS key that an earlier version kept in a file is served with, and goes with its file when it is retired`()
+        throws
+    {
+        // What such a directory had: the key and its certificate.
+        let directory = try older(
+            "older", AgreementKey.generate(), store: storeURL == nil ? nil : PostgresServer.database())
+        let files = ["key", "cert"].map { "\(directory.path)/tls-\($0).pem" }
+        let made = try BrokerProcess.run(
+            "/usr/bin/openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x", "-days",
+                "9", "-keyout", files[0], "-out", files[1],
+            ])
+        try #require(made.status == 0, "\(made.errors)")
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: files[0])
+        let pin = try #require(ring(directory).keys(at: now).tls.first?.pin)
+        try PublicDescription(url: url, broker: directory.publicDescription().broker, tls: pin).json.pretty
+            .write(toFile: directory.publicFile, atomically: false, encoding: .utf8)
+        #expect(try directory.pins(certificate: files[1]))
+        let next = try directory.rotate(.tls, now: now)
+        try directory.retire(.tls, Base64URL.encode(pin), now: now)
+        #expect(!FileManager.default.fileExists(atPath: files[0]))
+        #expect(try directory.publicDescription().tls == Base64URL.decode(next.id))
+        #expect(try directory.pins(certificate: files[1]))
     }
 
     @Test func `bindings to the key of each replica of an earlier version go on opening`() throws {

@@ -306,10 +306,34 @@ import Testing
         for session in [before, fresh, after] { try finish(session) }
         let list = try BrokerProcess.run(["keys", "list", directory, "--json"]).output.split(separator: "\n")
         let states = try list.map { try JSON(parsing: Array($0.utf8))["state"]?.string }
-        #expect(states == ["current", "earlier", "current", "earlier", "current", "earlier", "current", "earlier"])
+        #expect(
+            states == ["current", "earlier", "current", "earlier", "current", "earlier", "current", "earlier", "current"])
         // Each has read it by now, and tells its owners.
         let files = try directories.map { try String(contentsOfFile: $0 + "/public.json", encoding: .utf8) }
         #expect(Set(files).count == 1)
+    }
+
+    @Test func `the TLS key changes while a broker serves, and guests that pin both notice nothing`() throws {
+        let broker = try ServingBroker(directory: directory)
+        func status(_ pins: [UInt8]) throws -> Int32 {
+            let each = stride(from: 0, to: pins.count, by: 32).map { "sha256//\(Base64.encode(Array(pins[$0..<$0 + 32])))" }
+            return try BrokerProcess.run(
+                "/usr/bin/curl", ["-sSk", "--pinnedpubkey", each.joined(separator: ";"), broker.url + "/healthz"]
+            ).status
+        }
+        func pins() throws -> [UInt8] { try BrokerDirectory(directory).publicDescription().tls.orThrow("a pin") }
+        let old = try pins()
+        #expect(try BrokerProcess.run(["rotate", "tls", directory]).status == 0)
+        let both = try pins()
+        let new = Array(both.dropFirst(32))
+        #expect(both.starts(with: old) && new.count == 32)
+        #expect(try status(old) == 0 && status(both) == 0 && status(new) == 90)
+        let retired = try BrokerProcess.run(["rotate", "tls", directory, "--retire", Base64URL.encode(old)])
+        #expect(retired.status == 0, "\(retired.errors)")
+        for _ in 0..<100 where try status(new) != 0 { Thread.sleep(forTimeInterval: 0.1) }
+        #expect(try status(new) == 0 && status(both) == 0 && status(old) == 90)
+        #expect(try curl(broker.url + "/healthz").status == "200")
+        #expect(try pins() == new)
     }
 
     @Test func `resources are sealed with a new key, and come out as before`() throws {
@@ -318,7 +342,7 @@ import Testing
         let info = ["resource", "get-info", directory, "default/disk/root", "--json"]
         let before = try JSON(parsing: BrokerProcess.run(info).output)
         let rekeyed = try BrokerProcess.run(["rekey", directory])
-        #expect(rekeyed.status == 0 && rekeyed.output.hasPrefix("sealed 1 resources and 4 keys anew"), "\(rekeyed.errors)")
+        #expect(rekeyed.status == 0 && rekeyed.output.hasPrefix("sealed 1 resources and 5 keys anew"), "\(rekeyed.errors)")
         let after = try JSON(parsing: BrokerProcess.run(info).output)
         #expect(before["key"] != after["key"] && before["policy"] == after["policy"])
         #expect(try scratch.mode(of: "broker/resource.key") == 0o600)

@@ -36,6 +36,7 @@ for purpose in nonce cookie token envelope; do
     expect "the $purpose key is rotated" cvm-clevis-broker rotate "$purpose" "$rotating/broker"
     expect "a binding of before opens at once" opens old
 done
+expect "a TLS key is announced" cvm-clevis-broker rotate tls "$rotating/broker"
 quietly cvm-clevis init --broker "$rotating/broker/public.json" --url "$url"
 bind_disk new
 expect "a binding to the new envelope key opens" opens new
@@ -49,4 +50,9 @@ disk=$work/rotating-old.img
 reject "what was bound to it stays closed" 'EvidenceRefused|refused' guest -- \
     cvm-clevis-unlock --boot-config "$disk.json" --device "root=$disk" --test
 expect "what was bound to the new one opens" opens new
+served=$(key current tls)
+expect "the TLS key that was served before is retired" cvm-clevis-broker rotate tls "$rotating/broker" --retire "$served"
+sleep 6
+[ "$(key current tls)" != "$served" ] || die "the TLS key did not change"
+expect "what pins both TLS keys opens" opens new
 stop_broker

@@ -15,6 +15,8 @@ public struct BrokerServer: Sendable {
     public enum Transport: Sendable {
         /// PEM files: the chain, leaf first, and its key.
         case tls(certificate: String, key: String)
+        /// The broker's own key out of the store.
+        case own
         /// For loopback addresses only, as behind a proxy on the same machine.
         case plain
     }
@@ -154,6 +156,10 @@ public struct BrokerServer: Sendable {
         switch transport {
         case .plain:
             return Listener(socket: socket, child: http, connections: connections, logger: logger, ready: ready)
+        case .own:
+            let unsealer = unsealer
+            let child = try CurrentTLSChannel(http, asking: certificates) { unsealer.tlsKey(at: systemSeconds()) }
+            return Listener(socket: socket, child: child, connections: connections, logger: logger, ready: ready)
         case .tls(let certificate, let key):
             let tls = try certificates.demand(of: Self.tls(certificate: certificate, key: key))
             let child = try TLSChannel(http, configuration: tls)

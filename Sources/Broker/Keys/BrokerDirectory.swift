@@ -11,7 +11,7 @@ internal import PostgreSQL
 /// |---|---|---|
 /// | `resource.key` | 0600 | 32 bytes that seal keys and resources in the store; replicas share them |
 /// | `audit.pem` | 0600 | the private P-256 key that signs heads of this replica's audit chain; no other replica has it |
-/// | `tls-key.pem`, `tls-cert.pem` | 0600, 0644 | the self-made TLS identity, where there is one |
+/// | `tls-cert.pem` | 0644 | the certificate of the self-made TLS key, where there is one |
 /// | `public.json` | 0644 | for owners: address, public key, TLS pin |
 /// | `broker.sqlite` | 0600 | keys, owners, revocations, resources, the audit log; or, in its place: |
 /// | `store.url` | 0644 | which PostgreSQL server has them |
@@ -28,7 +28,6 @@ public struct BrokerDirectory: Sendable {
 
     public var publicFile: String { "\(path)/public.json" }
     package var tlsCertificate: String { "\(path)/tls-cert.pem" }
-    package var tlsKey: String { "\(path)/tls-key.pem" }
     package var resourceKey: String { "\(path)/resource.key" }
     /// The one that `rekey` is about to put in its place.
     var nextResourceKey: String { resourceKey + ".next" }
@@ -108,15 +107,6 @@ public struct BrokerDirectory: Sendable {
         return [current, try KeyFile.sealer(nextResourceKey)]
     }
 
-    /// The TLS identity that `create` made.
-    public func selfMadeTLS() throws(BrokerError) -> BrokerServer.Transport {
-        guard FileIO.exists(tlsKey) else {
-            throw BrokerError("\(path) has no TLS key of its own", hint: "serve with --tls-cert CHAIN.pem --tls-key KEY.pem")
-        }
-        try KeyFile.requirePrivate(tlsKey)
-        return .tls(certificate: tlsCertificate, key: tlsKey)
-    }
-
     /// The name of this replica's audit chain; nil where it never had a key for one.
     public func auditReplica() throws(BrokerError) -> String? {
         FileIO.exists(auditKey) ? try KeyFile.signingKey(auditKey).publicKey.thumbprint : nil
@@ -127,16 +117,20 @@ public struct BrokerDirectory: Sendable {
     @discardableResult
     public func restore(from path: String, now: Int64) throws(BrokerError) -> Int {
         let store = try Store(in: self)
-        let (rows, keys) = try store.restore(from: path, resourceSealers())
-        try publish(keys, at: now)
+        // Backups of earlier versions have no keys, and the files that had them go with them.
+        let former = KeyPurpose.allCases.filter { FileIO.exists(formerFile(of: $0)) }
+        let rows = try store.restore(from: path, resourceSealers(), without: former)
+        try publish(firstKeys(in: store, at: now), at: now)
         _ = try AuditChain(key: KeyFile.signingKey(auditKey), store: store, at: now)
         return rows
     }
 
-    /// Whether guests that follow `public.json` will accept this certificate: its key is the one pinned there, or none is.
+    /// Whether guests that follow `public.json` will accept this certificate: its key is one that is pinned there, or none is.
     public func pins(certificate path: String) throws(BrokerError) -> Bool {
-        guard let pin = try publicDescription().tls else { return true }
-        return try TLSIdentity.pin(ofCertificate: KeyFile.readText(path)) == pin
+        guard let pins = try publicDescription().tls else { return true }
+        let pin = try TLSIdentity.pin(ofCertificate: KeyFile.readText(path))
+        return pins.count > TLSPins.length
+            ? pins.starts(with: pin) || pins.dropFirst(TLSPins.length).starts(with: pin) : pins == pin
     }
 
     /// SHA-256 of the SubjectPublicKeyInfo of the first certificate in a PEM file.
@@ -179,27 +173,23 @@ public struct BrokerDirectory: Sendable {
         let store = try Store(at: storePlace())
         try requireRoom(in: store, given)
         _ = try AuditChain(key: KeyFile.signingKey(auditKey), store: store, at: now)
-        var pin: [UInt8]?
-        if selfSigned {
-            let identity = try TLSIdentity.selfSigned(host: url.host, now: now)
-            try KeyFile.create(tlsKey, secret: identity.key)
-            try KeyFile.create(tlsCertificate, text: identity.certificate)
-            pin = identity.pin
-        }
-        return try addFirstKeys(to: store, url: url, tls: pin, now: now)
+        return try addFirstKeys(to: store, url: url, selfSigned: selfSigned, now: now)
     }
 
     /// `public.json` comes last: where it is, everything is. It is there before the keys are in the store to stay, so that none
     /// are whose `resource.key` a failed attempt took away.
     private func addFirstKeys(
-        to store: Store, url: BrokerURL, tls: [UInt8]?, now: Int64
+        to store: Store, url: BrokerURL, selfSigned: Bool, now: Int64
     ) throws(BrokerError) -> PublicDescription {
         let sealers = try resourceSealers()
         let audit = try KeyFile.signingKey(auditKey)
         let stored = try store.addKeys { stored in
-            let missing = try missingKeys(stored, sealedBy: sealers[0], at: now)
+            let host = selfSigned ? url.host : nil
+            let missing = try missingKeys(stored, sealedBy: sealers[0], host: host, at: now)
             let keys = try KeySet(stored + missing, sealers).keys(at: now, audit: audit)
-            try write(PublicDescription(url: url, broker: keys.envelopes.current.publicKey, tls: tls))
+            if selfSigned, let key = keys.tls.first { try replace(tlsCertificate, key.certificate) }
+            let pins = selfSigned ? keys.tlsPins : nil
+            try write(PublicDescription(url: url, broker: keys.envelopes.current.publicKey, tls: pins))
             return missing
         }
         _ = try KeySet(stored, sealers)
@@ -218,7 +208,7 @@ public struct BrokerDirectory: Sendable {
 
     private func removeFiles() {
         for file in [
-            publicFile, tlsCertificate, tlsKey, resourceKey, auditKey, storeFile, database, database + "-wal",
+            publicFile, tlsCertificate, resourceKey, auditKey, storeFile, database, database + "-wal",
             database + "-shm",
         ] {
             unsafe unlink(file)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import FileIO
+internal import BrokerProtocol
 package import PinKit
 
 /// The secrets of a running broker at one moment: one key per purpose for what is made, and more for what was made before.
@@ -12,6 +12,9 @@ package struct BrokerKeys: Sendable {
     package let sessions: KeyGenerations<Sealer>
     /// Sign attestation tokens.
     package let tokens: KeyGenerations<SigningKey>
+    /// The TLS keys that guests may pin, the one that is served with first; empty where certificate authorities vouch for the
+    /// broker.
+    package let tls: [TLSKey]
     /// Seals resources, and the other keys, in the store.
     package let resources: Sealer
     /// Signs the heads of this replica's audit chain; no other replica has it.
@@ -19,18 +22,19 @@ package struct BrokerKeys: Sendable {
 
     package init(
         envelopes: KeyGenerations<AgreementKey>, nonces: KeyGenerations<NonceSealer>, sessions: KeyGenerations<Sealer>,
-        tokens: KeyGenerations<SigningKey>, resources: Sealer, audit: SigningKey
+        tokens: KeyGenerations<SigningKey>, tls: [TLSKey] = [], resources: Sealer, audit: SigningKey
     ) {
         self.envelopes = envelopes
         self.nonces = nonces
         self.sessions = sessions
         self.tokens = tokens
+        self.tls = tls
         self.resources = resources
         self.audit = audit
     }
 
-    /// The envelope key with this thumbprint.
-    func envelope(_ id: String) -> AgreementKey? { envelopes.first { $0.publicKey.thumbprint == id } }
+    /// What `public.json` says about TLS; nil where it says nothing.
+    var tlsPins: [UInt8]? { tls.isEmpty ? nil : tls.prefix(TLSPins.maximum).flatMap(\.pin) }
 }
 
 /// The keys of one purpose that are in use.

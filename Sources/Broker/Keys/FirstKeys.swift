@@ -10,6 +10,7 @@ extension BrokerDirectory {
         case .token: "\(path)/token.pem"
         case .cookie: "\(path)/session.key"
         case .nonce: "\(path)/nonce.key"
+        case .tls: "\(path)/tls-key.pem"
         }
     }
 
@@ -23,35 +24,47 @@ extension BrokerDirectory {
     }
 
     /// What `stored` lacks. An envelope key in a file is always taken in: replicas of earlier versions may have had one each, and
-    /// bindings to all of them.
+    /// bindings to all of them. A TLS key is made for `host` only, if at all.
     func missingKeys(
-        _ stored: [StoredKey], sealedBy sealer: Sealer, at now: Int64
+        _ stored: [StoredKey], sealedBy sealer: Sealer, host: String? = nil, at now: Int64
     ) throws(BrokerError) -> [StoredKey] {
         var missing: [StoredKey] = []
         for purpose in KeyPurpose.allCases {
             let present = stored.filter { $0.purpose == purpose }
-            guard present.isEmpty || purpose.binds else { continue }
+            guard present.isEmpty || purpose == .envelope else { continue }
             if let former = try formerKey(purpose, sealedBy: sealer, at: now) {
                 if !present.contains(where: { $0.id == former.id }) { missing.append(former) }
-            } else if present.isEmpty {
-                missing.append(
-                    try BrokerError.wrapping("cannot make a key") { () throws(PinError) in
-                        try StoredKey.made(purpose, sealedBy: sealer, at: now, activeAt: now)
-                    })
+            } else if present.isEmpty, purpose != .tls || host != nil {
+                missing.append(try makeKey(purpose, host: host ?? "", sealedBy: sealer, at: now, activeAt: now))
             }
         }
         return missing
     }
 
+    func makeKey(
+        _ purpose: KeyPurpose, host: String, sealedBy sealer: Sealer, at now: Int64, activeAt: Int64
+    ) throws(BrokerError) -> StoredKey {
+        do {
+            return try StoredKey.made(purpose, host: host, sealedBy: sealer, at: now, activeAt: activeAt)
+        } catch let error as BrokerError {
+            throw error
+        } catch {
+            throw BrokerError("cannot make a key: \(error)")
+        }
+    }
+
     /// The key in a file of an earlier version; it comes before all others.
-    private func formerKey(
-        _ purpose: KeyPurpose, sealedBy sealer: Sealer, at now: Int64
-    ) throws(BrokerError) -> StoredKey? {
+    func formerKey(_ purpose: KeyPurpose, sealedBy sealer: Sealer, at now: Int64) throws(BrokerError) -> StoredKey? {
         let file = formerFile(of: purpose)
         guard FileIO.exists(file) else { return nil }
-        let content = try KeyFile.readSecret(file)
-        return try BrokerError.wrapping(file) { () throws(PinError) in
-            try StoredKey(purpose, content, sealedBy: sealer, at: now, activeAt: 0)
+        var content = try KeyFile.readSecret(file)
+        if purpose == .tls {
+            content = content.appending(SecretBytes(copyingPublic: Array(try KeyFile.readText(tlsCertificate).utf8)))
+        }
+        do {
+            return try StoredKey(purpose, content, sealedBy: sealer, at: now, activeAt: 0)
+        } catch {
+            throw BrokerError("\(file): \(error)")
         }
     }
 }

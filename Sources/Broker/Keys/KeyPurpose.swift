@@ -11,9 +11,16 @@ public enum KeyPurpose: String, CaseIterable, Sendable {
     case cookie
     /// Seals nonces; 32 bytes.
     case nonce
+    /// Names the broker to guests that pin it: PKCS #8 PEM, and the certificate that it signed itself. There is none where
+    /// certificate authorities vouch for the broker.
+    case tls
 
     /// Whether something lies in guests that needs this very key, for nobody knows how long.
-    var binds: Bool { self == .envelope }
+    var binds: Bool { self == .envelope || self == .tls }
+
+    /// Whether the key before serves until it is retired, and this one is only announced meanwhile: of several TLS keys a server
+    /// can show one, and guests that were bound earlier know no other.
+    var isAnnounced: Bool { self == .tls }
 
     /// Seconds from making a key until it is used, in which every replica learns of it: three times what that takes by itself. A
     /// key that owners bind to is published at once.
@@ -27,7 +34,7 @@ public enum KeyPurpose: String, CaseIterable, Sendable {
 /// A key without the key.
 public struct KeyDescription: Sendable, Equatable {
     public enum State: String, Sendable {
-        /// Made, and about to be used.
+        /// Made, and about to be used; of TLS when the current one is retired.
         case next
         /// New things are made with it.
         case current
@@ -38,7 +45,7 @@ public struct KeyDescription: Sendable, Equatable {
     }
 
     public let purpose: KeyPurpose
-    /// Of envelope and token keys the thumbprint, of others 16 hexadecimal digits.
+    /// Of envelope and token keys the thumbprint, of TLS keys the pin in base64url, of others 16 hexadecimal digits.
     public let id: String
     public let state: State
     /// Seconds since 1970.

@@ -7,6 +7,7 @@ struct KeySet: Sendable {
     private let tokens: KeySeries<SigningKey>
     private let cookies: KeySeries<Sealer>
     private let nonces: KeySeries<NonceSealer>
+    private let tls: [TLSKey]
     /// Seals resources.
     private let resources: Sealer
 
@@ -21,13 +22,20 @@ struct KeySet: Sendable {
             guard let sealer = NonceSealer(key: try key.open(sealers)) else { throw BrokerError("it has another length") }
             return sealer
         }
+        var tls: [TLSKey] = []
+        // The newest is last, where it waits for those before to be retired.
+        for key in stored.reversed() where key.purpose == .tls && !key.isRetired {
+            tls.append(try TLSKey(key.open(sealers)))
+        }
+        self.tls = tls
     }
 
     /// The keys as they are at `now`.
     func keys(at now: Int64, audit: SigningKey) -> BrokerKeys {
         BrokerKeys(
             envelopes: envelopes.generations(at: now), nonces: nonces.generations(at: now),
-            sessions: cookies.generations(at: now), tokens: tokens.generations(at: now), resources: resources, audit: audit)
+            sessions: cookies.generations(at: now), tokens: tokens.generations(at: now), tls: tls, resources: resources,
+            audit: audit)
     }
 }
 

@@ -16,28 +16,30 @@ struct StoredKey: Sendable {
 
     var isRetired: Bool { sealed.isEmpty }
 
-    /// A new key.
+    /// A new key. `host`: whom the certificate of a TLS key is for.
     static func made(
-        _ purpose: KeyPurpose, sealedBy sealer: Sealer, at now: Int64, activeAt: Int64
-    ) throws(PinError) -> StoredKey {
+        _ purpose: KeyPurpose, host: String, sealedBy sealer: Sealer, at now: Int64, activeAt: Int64
+    ) throws -> StoredKey {
         let content: SecretBytes =
             switch purpose {
             case .envelope: try AgreementKey.generate().jwk()
             case .token: try SigningKey.generate().pem()
             case .cookie, .nonce: try SecretBytes.random(count: Sealer.keyLength)
+            case .tls: TLSKey.content(try TLSIdentity.selfSigned(host: host, now: now))
             }
         return try StoredKey(purpose, content, sealedBy: sealer, at: now, activeAt: activeAt)
     }
 
-    /// `.malformed` where `content` is no key for that purpose.
+    /// Throws where `content` is no key for that purpose.
     init(
         _ purpose: KeyPurpose, _ content: borrowing SecretBytes, sealedBy sealer: Sealer, at now: Int64, activeAt: Int64
-    ) throws(PinError) {
+    ) throws {
         id =
             switch purpose {
             case .envelope: try AgreementKey(jwk: content).publicKey.thumbprint
             case .token: try SigningKey(pem: content).publicKey.thumbprint
             case .cookie, .nonce: try Sealer(key: content.copy()).id
+            case .tls: try TLSKey(content).id
             }
         self.purpose = purpose
         sealed = try sealer.seal(content, "broker key", context: Self.context(purpose, id))

@@ -160,7 +160,14 @@ private struct ServiceSteps {
             return (.plain, [])
         }
         let directory = try directory()
-        guard let certificate, let key = settings.tlsKey else { return (try directory.selfMadeTLS(), []) }
+        guard let certificate, let key = settings.tlsKey else {
+            guard try directory.publicDescription().tls != nil else {
+                throw BrokerError(
+                    "\(directory.path) has no TLS key of its own",
+                    hint: "serve with --tls-cert CHAIN.pem --tls-key KEY.pem")
+            }
+            return (.own, [])
+        }
         let isPinned = try directory.pins(certificate: certificate)
         let warning =
             "\(directory.publicFile) tells owners to pin another TLS key than \(certificate)'s: their guests will not connect"
@@ -170,6 +177,7 @@ private struct ServiceSteps {
     func checkTransport() throws(BrokerError) {
         let (transport, _) = try transport()
         switch transport {
+        case .own: break
         case .plain: try BrokerServer.requireLoopback(socket())
         case .tls(let certificate, let key): _ = try BrokerServer.tls(certificate: certificate, key: key)
         }

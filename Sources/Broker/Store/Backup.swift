@@ -78,8 +78,8 @@ extension Store {
 
     /// Takes in what ``backUp(to:at:)`` wrote: all of it or, where it is damaged or this store has owners or a log already,
     /// nothing. The keys that this store has give way to those of the backup, which must open with one of `sealers`. Returns how
-    /// many rows, and the keys.
-    func restore(from path: String, _ sealers: [Sealer]) throws(BrokerError) -> (rows: Int, keys: [StoredKey]) {
+    /// many rows. Where the backup has no keys, those stay but for what `without` names.
+    func restore(from path: String, _ sealers: [Sealer], without former: [KeyPurpose]) throws(BrokerError) -> Int {
         let bytes = try BrokerError.wrapping { () throws(FileError) in try FileIO.read(path, limit: Backup.maximumLength) }
         let lines = try Backup.lines(of: bytes, path)
         return try write("restore") { transaction in
@@ -95,12 +95,11 @@ extension Store {
             let keys = try KeyTable.all(transaction)
             try transaction.rows("DELETE FROM broker_key")
             for line in lines { try Backup.insert(JSON(parsing: Array(line), limit: line.count), transaction) }
-            // Earlier versions backed no keys up.
-            if try KeyTable.all(transaction).isEmpty { for key in keys { try KeyTable.put(key, transaction) } }
             let restored = try KeyTable.all(transaction)
             for key in restored where !key.isRetired { _ = try key.open(sealers) }
+            for key in keys where restored.isEmpty && !former.contains(key.purpose) { try KeyTable.put(key, transaction) }
             try backend.alignNumbers(transaction)
-            return (lines.count, restored)
+            return lines.count
         }
     }
 }

@@ -63,6 +63,9 @@ public final class Unsealer: Sendable {
     /// Asks vendors for what is due. May take seconds.
     package func renew() async { await check.collateral?.renew() }
 
+    /// The key to serve with, where it is the broker's own.
+    func tlsKey(at now: Int64) -> TLSKey? { keys.keys(at: now).tls.first }
+
     /// Reads the keys that replicas share anew. Throws where it cannot, and goes on with those that it has. Blocks.
     func renewKeys(at now: Int64) throws(BrokerError) { try keys.renew(at: now) }
 
