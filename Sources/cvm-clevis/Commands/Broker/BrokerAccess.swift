@@ -61,7 +61,7 @@ struct BrokerAccess: ParsableArguments {
     private static func described(_ path: String) throws -> (url: String?, pin: [UInt8]?) {
         do {
             var reader = try JSONReader(Input.json(path))
-            return (try reader.string("url"), try reader.optionalBase64URL("tls", count: 32))
+            return (try reader.string("url"), try reader.optionalTLSPins("tls"))
         } catch let error as JSONError {
             throw Failure("\(path) is not a broker's public.json: \(error)")
         }
