@@ -8,12 +8,15 @@ struct Peer: Equatable {
     let port: UInt16
     /// SHA-256 of the SubjectPublicKeyInfo, 32 bytes, or of two; nil where certificate authorities vouch for it, or nobody.
     let pin: [UInt8]?
+    /// PEM of the certificates that may vouch for it; empty for the system's.
+    let authorities: [UInt8]
 
-    init(_ url: RequestURL, pin: [UInt8]?) {
+    init(_ url: RequestURL, pin: [UInt8]?, authorities: [UInt8] = []) {
         isEncrypted = url.isEncrypted
         host = url.host
         port = url.port
         self.pin = url.isEncrypted ? pin : nil
+        self.authorities = url.isEncrypted ? authorities : []
     }
 }
 

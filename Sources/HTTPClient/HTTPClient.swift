@@ -12,6 +12,7 @@ public final class HTTPClient {
     public static let json = "application/json"
 
     private let tlsPin: [UInt8]?
+    private let authorities: [UInt8]
     private let allowsPlainHTTP: Bool
     /// Whom it asked last.
     private var peer: Peer?
@@ -22,12 +23,16 @@ public final class HTTPClient {
     /// - Parameters:
     ///   - tlsPin: SHA-256 of the server's SubjectPublicKeyInfo, or of two that it may have, one after the other. It then takes the place of certificate authorities, names and
     ///     dates, which a guest with no clock and no root certificates cannot check; nil for ordinary verification.
+    ///   - authorities: PEM of the only certificates that ordinary verification may end at; empty for the system's.
     ///   - allowsPlainHTTP: whether `http` may leave this machine. To a loopback address it always may.
-    public init(tlsPin: [UInt8]? = nil, allowsPlainHTTP: Bool = false) throws(PinError) {
+    public init(
+        tlsPin: [UInt8]? = nil, authorities: [UInt8] = [], allowsPlainHTTP: Bool = false
+    ) throws(PinError) {
         if let tlsPin, tlsPin.count != 32, tlsPin.count != 64 {
             throw PinError(.malformed, step: "TLS pin", detail: "\(tlsPin.count) bytes, not 32 or 64")
         }
         self.tlsPin = tlsPin
+        self.authorities = authorities
         self.allowsPlainHTTP = allowsPlainHTTP
     }
 
@@ -35,6 +40,7 @@ public final class HTTPClient {
     /// `http` may leave this machine: for what is public on its way there, and checked by whoever asked on its way back.
     public init(connectingTo url: String) {
         tlsPin = nil
+        authorities = []
         allowsPlainHTTP = true
         guard let peer = RequestURL(url).map({ Peer($0, pin: nil) }) else { return }
         self.peer = peer
@@ -110,12 +116,13 @@ public final class HTTPClient {
         }
         let time = deadline.millisecondsLeft
         guard time > 0 else { throw PinError(.unavailable, step: step, detail: "not tried: the deadline has passed") }
-        turn(to: Peer(target, pin: tlsPin))
+        let peer = Peer(target, pin: tlsPin, authorities: authorities)
+        turn(to: peer)
         let lines = ["\(method) \(target.target) HTTP/1.1", "Host: \(target.authority)", "User-Agent: cvm-clevis"]
         let head = (lines + fields + [cookies.field].compactMap(\.self)).map { "\($0)\r\n" }.joined()
         let request = SecretBytes(copyingPublic: Array(head.utf8)).appending(Self.authorization(token)).appending(body)
         do throws(HTTPFailure) {
-            let response = try exchange(request, with: Peer(target, pin: tlsPin), before: deadline)
+            let response = try exchange(request, with: peer, before: deadline)
             cookies.take(from: response)
             return response
         } catch {

@@ -48,6 +48,17 @@ internal import PinKit
         unsafe self.session = session
         unsafe self.incoming = incoming
         unsafe self.outgoing = outgoing
+        guard peer.authorities.isEmpty || trust(only: peer.authorities) else {
+            ERR_clear_error()
+            throw PinError(.malformed, step: "certificates of the server", detail: "are not PEM")
+        }
+    }
+
+    /// False where `authorities` holds no certificate.
+    private func trust(only authorities: [UInt8]) -> Bool {
+        unsafe authorities.withUnsafeBytes { bytes in
+            unsafe cvm_tls_trust(library.functions, session, bytes.baseAddress, Int32(clamping: bytes.count)) == 1
+        }
     }
 
     deinit {

@@ -37,6 +37,18 @@ import Testing
         #expect(error?.detail == "the server's certificate is not trusted: self-signed certificate")
     }
 
+    @Test func `authorities that are given stand in for the system's`() throws {
+        let server = try Server.tls
+        func ask(_ authorities: [UInt8]) throws(PinError) -> Int {
+            try HTTPClient(authorities: authorities)
+                .post("\(server.url(at: "localhost"))/echo", body: [], before: .after(seconds: 10)).status
+        }
+        let all = Array(try Data(contentsOf: URL(fileURLWithPath: Server.authorities)))
+        #expect(try ask(all) == 200)
+        let error = #expect(throws: PinError(.unavailable)) { try ask(Array("no PEM".utf8)) }
+        #expect(error?.detail.contains("are not PEM") == true)
+    }
+
     /// In a process of its own, since whom a system trusts is read once.
     @Test func `without a pin a trusted certificate counts for its names and its time`() async {
         await #expect(processExitsWith: .success) {

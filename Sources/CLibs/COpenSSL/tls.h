@@ -2,6 +2,7 @@
 // TLS over libssl without a link line: ssl.h for types and constants, the functions by dlopen(). An initrd carries libssl only
 // where a bound pin needs it, and no command pays for it that does without.
 #pragma once
+#include "ecdsa.h"
 #include <dlfcn.h>
 #include <openssl/ssl.h>
 #include <stddef.h>
@@ -135,6 +136,23 @@ static inline SSL *cvm_tls_session(const struct cvm_tls *tls, SSL_CTX *context, 
         return NULL;
     }
     return session;
+}
+
+// Takes the certificates of a PEM text as the only ones that may vouch for the server. 1, or 0 where there is none.
+static inline int cvm_tls_trust(const struct cvm_tls *tls, SSL *session, const void *text, int count) {
+    BIO *bio = BIO_new_mem_buf(text, count);
+    X509_STORE *store = X509_STORE_new();
+    X509 *certificate;
+    int found = 0;
+    while (bio && store && (certificate = PEM_read_bio_X509(bio, NULL, cvm_no_password, NULL))) {
+        found += X509_STORE_add_cert(store, certificate);
+        X509_free(certificate);
+    }
+    BIO_free(bio);
+    // The session takes the store over.
+    if (found && tls->ctrl(session, SSL_CTRL_SET_VERIFY_CERT_STORE, 0, store) == 1) return 1;
+    X509_STORE_free(store);
+    return 0;
 }
 
 static inline void cvm_tls_free(const struct cvm_tls *tls, SSL *session) { tls->free(session); }
