@@ -54,6 +54,9 @@ let package = Package(
         .target(name: "TEE", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "BrokerProtocol", dependencies: ["PinKit"], swiftSettings: strict),
         .target(name: "HTTPClient", dependencies: ["COpenSSL", "PinKit"], swiftSettings: strict),
+        // The guest's side of the KBS protocol.
+        .target(
+            name: "KBSClient", dependencies: ["BrokerProtocol", "HTTPClient", "PinKit", "TEE"], swiftSettings: strict),
         .target(name: "LUKS", dependencies: ["PinKit", "CCryptsetup", "COpenSSL"], swiftSettings: strict),
         // What systemd and libcryptsetup ask at boot, and whom to answer.
         .target(name: "BootFronts", dependencies: ["CBoot", "FileIO", "LUKS", "PinKit"], swiftSettings: strict),
@@ -67,7 +70,7 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "SSSPin", dependencies: ["PinKit", "COpenSSL"], path: "Sources/Pins/SSS", swiftSettings: strict),
         .target(
-            name: "AttestPin", dependencies: ["PinKit", "TEE", "BrokerProtocol", "HTTPClient"],
+            name: "AttestPin", dependencies: ["BrokerProtocol", "FileIO", "KBSClient", "PinKit", "TEE"],
             path: "Sources/Pins/Attest", swiftSettings: strict),
         .target(
             name: "TPM2Pin", dependencies: ["COpenSSL", "CTSS2", "CTSS2Contexts", "FileIO", "PinKit"],
@@ -76,12 +79,15 @@ let package = Package(
             name: "TangPin", dependencies: ["FileIO", "HTTPClient", "PinKit"], path: "Sources/Pins/Tang",
             swiftSettings: strict),
         .target(
+            name: "TrusteePin", dependencies: ["BrokerProtocol", "KBSClient", "PinKit"], path: "Sources/Pins/Trustee",
+            swiftSettings: strict),
+        .target(
             name: "ExternalPin", dependencies: ["PinKit", "CSpawn"], path: "Sources/Pins/External", swiftSettings: strict),
         .target(
             name: "PinSet",
             dependencies: [
                 "AttestPin", "BrokerProtocol", "FilePin", "NullPin", "PinKit", "SEVSecretPin", "SSSPin", "TPM2Pin",
-                "TangPin",
+                "TangPin", "TrusteePin",
             ],
             path: "Sources/Pins/Registry", swiftSettings: strict),
 
@@ -174,6 +180,9 @@ let package = Package(
         // What several tests use.
         .target(
             name: "TangServer", dependencies: ["HTTPClient", "PinKit"], path: "Tests/TangServer", swiftSettings: strict),
+        .target(
+            name: "FakeKBS", dependencies: ["Attestation", "BrokerProtocol", "HTTPClient", "KBSClient", "PinKit", "TEE"],
+            path: "Tests/FakeKBS", swiftSettings: strict),
         .target(name: "InitrdMaker", path: "Tests/InitrdMaker", swiftSettings: strict),
         .target(name: "MemoryScan", dependencies: ["PinKit"], path: "Tests/MemoryScan", swiftSettings: strict),
         .target(
@@ -209,7 +218,22 @@ let package = Package(
             name: "HTTPClientTests", dependencies: ["HTTPClient", "PinKit"], exclude: ["server.py"], swiftSettings: strict),
         .testTarget(
             name: "AttestPinTests",
-            dependencies: ["AttestPin", "BrokerProtocol", "HTTPClient", "MemoryScan", "NullPin", "PinKit", "SSSPin", "TEE"],
+            dependencies: [
+                "AttestPin", "BrokerProtocol", "FakeKBS", "FileIO", "HTTPClient", "KBSClient", "MemoryScan", "NullPin",
+                "PinKit", "SSSPin", "TEE",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KBSClientTests",
+            dependencies: [
+                "Attestation", "BrokerProtocol", "EvidenceVectors", "FakeKBS", "KBSClient", "PinKit", "TEE",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TrusteePinTests",
+            dependencies: [
+                "BrokerProtocol", "EvidenceVectors", "FakeKBS", "KBSClient", "NullPin", "PinKit", "SSSPin", "TrusteePin",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TangPinTests", dependencies: ["MemoryScan", "PinKit", "SSSPin", "TangPin", "TangServer"],

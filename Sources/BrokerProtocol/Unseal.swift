@@ -50,8 +50,8 @@ public struct UnsealRequest: Message, Equatable {
 }
 
 /// `tee-pubkey`: a JWK with `alg`, exactly five members.
-enum GuestKey {
-    static func write(_ key: PublicKey) -> JSON {
+package enum GuestKey {
+    package static func write(_ key: PublicKey) -> JSON {
         var members = key.jwk.object ?? [:]
         members["alg"] = "ECDH-ES+A256KW"
         return .object(members)

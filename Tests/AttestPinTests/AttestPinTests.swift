@@ -83,7 +83,7 @@ import Testing
     @Test func `two brokers take two reports and both answer`() throws {
         let first = try Site(owner, platform, tls: 1)
         let second = try Site(owner, platform, tls: 2)
-        let network = FakeNetwork(brokers: [first.tls: first.broker, second.tls: second.broker])
+        let network = BrokerNetwork(brokers: [first.tls: first.broker, second.tls: second.broker])
         let pin = AttestPin(.snp, reporter: platform, transport: network)
         let messages = [try first.bind([1]), try second.bind([2]), try first.bind([3])]
         #expect(Settled.all(messages, by: pin).map(\.secret) == [[1], [2], [3]])
@@ -219,7 +219,7 @@ import Testing
     }
 
     @Test func `the policy is judged by the check that the program brings`() throws {
-        let pin = AttestPin(.snp, reporter: platform, transport: FakeNetwork(brokers: [:])) { (_, _) throws(JSONError) in
+        let pin = AttestPin(.snp, reporter: platform, transport: BrokerNetwork(brokers: [:])) { (_, _) throws(JSONError) in
             throw JSONError(place: "vmpl", problem: "must be 0 to 3")
         }
         let site = try Site(owner, platform)
@@ -236,7 +236,7 @@ import Testing
     func `an sss of two attested pins is at most 3400 bytes`(pins: JSON) throws {
         let site = try Site(owner, platform)
         let attested = Platform.allCases.map { tee in
-            AttestPin(tee, reporter: platform, transport: FakeNetwork(brokers: [:])) { policy, _ in policy }
+            AttestPin(tee, reporter: platform, transport: BrokerNetwork(brokers: [:])) { policy, _ in policy }
         }
         let registry = PinRegistry(attested + [SSSPin()])
         var members = try #require(site.configuration.object)

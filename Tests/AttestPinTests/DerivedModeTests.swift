@@ -50,7 +50,7 @@ private final class FakeChip: KeyDeriver {
 @Suite struct DerivedModeTests {
     private func pin(_ chip: FakeChip) -> AttestPin {
         AttestPin(
-            .snp, reporter: try! FakePlatform(), transport: FakeNetwork(brokers: [:]), deriver: chip)
+            .snp, reporter: try! FakePlatform(), transport: BrokerNetwork(brokers: [:]), deriver: chip)
     }
 
     private func bind(_ configuration: JSON, on chip: FakeChip, secret: [UInt8] = [1, 2, 3]) throws -> JWE {
@@ -155,7 +155,7 @@ private final class FakeChip: KeyDeriver {
                 QTI1NkdDTSJ9..AAAAAAAAAAAAAAAA.cwRk89hRfG8.YcQFcmfyeG3YU_65h9jOlg
                 """)
         let pin = AttestPin(
-            .snp, reporter: try FakePlatform(), transport: FakeNetwork(brokers: [:]), deriver: Constant())
+            .snp, reporter: try FakePlatform(), transport: BrokerNetwork(brokers: [:]), deriver: Constant())
         #expect(Settled.all([message], by: pin)[0].secret == Array("a secret".utf8))
     }
 }

@@ -2,6 +2,7 @@
 import AttestPin
 import BrokerProtocol
 import HTTPClient
+import KBSClient
 import PinKit
 import Synchronization
 
@@ -80,7 +81,8 @@ final class FakeBroker: Connection, Sendable {
     /// The addresses it was asked at, in order.
     var log: [String] { requests.withLock { $0 } }
 
-    func post(_ url: String, body: [UInt8], before deadline: Deadline) throws(PinError) -> HTTPResponse {
+    func send(_ body: [UInt8]?, to url: String, before deadline: Deadline) throws(PinError) -> HTTPResponse {
+        let body = body ?? []
         requests.withLock { $0.append(url) }
         let step = String(url.split(separator: "/").last ?? "")
         switch manner {
@@ -133,13 +135,13 @@ final class FakeBroker: Connection, Sendable {
 }
 
 /// Leads to brokers by their TLS key, so that a wrong pin leads nowhere.
-struct FakeNetwork: Transport {
+struct BrokerNetwork: Transport {
     func prepare() {}
 
     let brokers: [[UInt8]: FakeBroker]
 
-    func connect(tlsPin: [UInt8]?) throws(PinError) -> any Connection {
-        guard let tlsPin, let broker = brokers[tlsPin] else {
+    func connect(trusting trust: ServerTrust) throws(PinError) -> any Connection {
+        guard let tlsPin = trust.tlsPin, let broker = brokers[tlsPin] else {
             throw PinError(.unavailable, step: "connect", detail: "no such broker")
         }
         return broker

@@ -17,7 +17,7 @@ struct Site {
         self.broker = try other?.broker ?? FakeBroker(owner: owner.publicKey, platform: platform, manner: manner)
         self.tls = [UInt8](repeating: tls, count: 32)
         self.pin = AttestPin(
-            platform.platform, reporter: platform, transport: FakeNetwork(brokers: [self.tls: broker]))
+            platform.platform, reporter: platform, transport: BrokerNetwork(brokers: [self.tls: broker]))
         self.binding = try Binding(issuedAt: 1_790_000_000, owner: owner, registry: PinRegistry([pin]))
         self.configuration = [
             "url": "https://b.example.org", "broker": broker.key.publicKey.jwk, "tls": .string(Base64URL.encode(self.tls)),

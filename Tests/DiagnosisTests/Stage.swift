@@ -57,7 +57,7 @@ final class Stage: Sendable {
     ) throws -> Diagnosis {
         let check = VolumeCheck(
             demands: demands ?? .owner(owner.publicKey), registry: registry,
-            probes: [TangProbe(), BrokerProbe(policyProblem: policyProblem), SEVSecretProbe()],
+            probes: [TangProbe(), BrokerProbe(policyProblem: policyProblem), SEVSecretProbe(), KBSProbe()],
             deadline: .after(milliseconds: milliseconds))
         return try check.run(volume)
     }

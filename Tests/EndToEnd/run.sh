@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The programs as a person uses them, with real peers: a broker on loopback, simulated SEV-SNP and TDX guests, stock clevis,
-# cryptsetup, tangd, swtpm. Needs root (a private mount namespace) and /dev/fuse. Every case prints a line; the first failure
+# The programs as a person uses them, with real peers: a broker on loopback, a server that behaves as Trustee does, simulated SEV-SNP and TDX
+# guests, stock clevis, cryptsetup, tangd, swtpm. Needs root (a private mount namespace) and /dev/fuse. Every case prints a line; the first failure
 # ends it. Arguments: the files of cases to run, by their names without .sh; all by default.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -43,7 +43,7 @@ fails() {
 guest() { cvm-tee-sim run --tee snp "$@"; }
 tdx_guest() { cvm-tee-sim run --tee tdx "$@"; }
 
-[ $# -gt 0 ] || set -- cases drop-in tpm change fronts sev rotate
+[ $# -gt 0 ] || set -- cases drop-in tpm change fronts sev rotate kbs
 for cases in "$@"; do
     # shellcheck source=/dev/null
     . "Tests/EndToEnd/$cases.sh"

@@ -38,6 +38,7 @@ installkernel() {
     hostonly='' instmods dm_crypt xts aes
     cvm_clevis_has_pin snp-attest && hostonly='' instmods configfs tsm sev-guest
     cvm_clevis_has_pin tdx-attest && hostonly='' instmods configfs tsm tdx-guest
+    cvm_clevis_has_pin trustee && hostonly='' instmods configfs tsm sev-guest tdx-guest
     cvm_clevis_has_pin sev-secret && hostonly='' instmods efi_secret
     cvm_clevis_has_pin tpm2 && hostonly='' instmods tpm_tis tpm_crb
     cvm_clevis_has_network_pin && [[ ${cvm_clevis_nics[*]} != all ]] && hostonly='' instmods "${cvm_clevis_nics[@]}"
@@ -84,7 +85,9 @@ cvm_clevis_has_pin() { cvm_clevis_volumes 2>/dev/null | awk '{ print $4 }' | tr 
 # cvm_clevis_has_failure ACTION…: a volume has one of these as its on_failure.
 cvm_clevis_has_failure() { cvm_clevis_volumes | awk -v actions="$*" 'index(" " actions " ", " " $3 " ") { found = 1 } END { exit !found }'; }
 
-cvm_clevis_has_network_pin() { cvm_clevis_has_pin tang || cvm_clevis_has_pin snp-attest || cvm_clevis_has_pin tdx-attest; }
+cvm_clevis_has_network_pin() {
+    cvm_clevis_has_pin tang || cvm_clevis_has_pin snp-attest || cvm_clevis_has_pin tdx-attest || cvm_clevis_has_pin trustee
+}
 
 cvm_clevis_module_exists() { compgen -G "$dracutbasedir/modules.d/??$1" >/dev/null; }
 

@@ -10,6 +10,7 @@ struct MachineRules {
     func findings() -> [Finding] {
         let all: [(pin: String, devices: [String], what: String)] = [
             ("snp-attest", ["/dev/sev-guest"], "an SEV-SNP guest"), ("tdx-attest", ["/dev/tdx_guest"], "a TDX guest"),
+            ("trustee", ["/dev/sev-guest", "/dev/tdx_guest"], "an SEV-SNP or TDX guest"),
             ("tpm2", ["/dev/tpmrm0"], "a TPM"),
         ]
         return all.filter { needs.pins.contains($0.pin) }.map { pin, devices, what in

@@ -4,12 +4,14 @@
 struct PinNeeds {
     let pins: Set<String>
 
-    var network: Bool { !pins.isDisjoint(with: ["tang", "snp-attest", "tdx-attest"]) }
+    private static let network = ["tang", "snp-attest", "tdx-attest", "trustee"]
+
+    var network: Bool { !pins.isDisjoint(with: Self.network) }
 
     /// Libraries that the program opens when it first needs them, with the pins that do.
     var libraries: [(name: String, pins: String)] {
         var libraries: [(name: String, pins: String)] = []
-        if network { libraries.append(("libssl.so.3", who(["tang", "snp-attest", "tdx-attest"]))) }
+        if network { libraries.append(("libssl.so.3", who(Self.network))) }
         if pins.contains("tpm2") {
             libraries += ["esys", "mu", "rc", "tcti-device"].map { ("libtss2-\($0).so.0", "tpm2") }
         }
@@ -44,6 +46,12 @@ struct PinNeeds {
             drivers.append(Driver(names: ["tdx_guest"], what: "TDX quotes", options: ["TDX_GUEST_DRIVER"]))
             drivers.append(
                 Driver(names: reports, what: "quotes through configfs-tsm", options: ["TSM_REPORTS"]))
+        }
+        if pins.contains("trustee") {
+            drivers.append(
+                Driver(
+                    names: ["sev_guest", "tdx_guest"], what: "SEV-SNP reports or TDX quotes",
+                    options: ["SEV_GUEST", "TDX_GUEST_DRIVER"]))
         }
         if pins.contains("sev-secret") {
             drivers.append(Driver(names: ["efi_secret"], what: "the launch secret", options: ["EFI_SECRET"]))

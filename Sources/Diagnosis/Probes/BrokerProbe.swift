@@ -16,7 +16,8 @@ package struct BrokerProbe: Probe {
     package init(policyProblem: @escaping PolicyReader) { self.policyProblem = policyProblem }
 
     package func examine(_ message: JWE, in run: Run) -> [Finding] {
-        // Another mode than the usual one has no broker.
+        if message.parameters?["mode"] == "kbs" { return KBSProbe().examine(message, in: run) }
+        // Another mode than these has no broker.
         guard message.parameters?["mode"] == nil else { return TrialProbe().examine(message, in: run) }
         do throws(PinError) {
             let header = try Envelope(message).header

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 public import BrokerProtocol
+package import KBSClient
 public import PinKit
 
 /// A secret that the owner's broker gives to a guest whose evidence meets the policy (mode *sealed*): `snp-attest` on AMD
 /// SEV-SNP, `tdx-attest` on Intel TDX. The two differ in evidence and policy only.
 ///
 /// `snp-attest` has a mode *derived* beside that, `{"mode":"derived"}`, in which the firmware derives the key and no broker is
-/// asked: ``DerivedEncryptor`` and ``DerivedOpener``, docs/spec/pins.md §7.
+/// asked: ``DerivedEncryptor`` and ``DerivedOpener``, docs/spec/pins.md §7. Both have a mode *kbs*, in which the key is a resource
+/// of a server that speaks the KBS protocol, ours or a Trustee: ``ResourceEncryptor``, docs/spec/pins.md §9.
 ///
 /// Binding needs the broker's public key only and works anywhere; recovering asks the hardware for a report and the broker for
 /// the share. Configuration: `{"url":"https://…","broker":{public JWK},"tls":"…"?,"policy":{…}}`, usually from the owner's
@@ -50,6 +52,11 @@ public struct AttestPin: BatchPin {
     }
 
     public func encryptor(for configuration: JSON, in binding: Binding) throws(PinError) -> any Encryptor {
+        if configuration["mode"]?.string == ResourceParameters.mode {
+            return ResourceEncryptor(
+                terms: try ResourceConfiguration(configuration), platform: platform, reporter: reporter, transport: transport
+            )
+        }
         if platform == .snp, configuration["mode"] != nil {
             return DerivedEncryptor(terms: try DerivedConfiguration(configuration), deriver: deriver)
         }
@@ -63,16 +70,16 @@ public struct AttestPin: BatchPin {
     }
 
     public func decrypt(_ messages: [JWE], in run: Run, deliver: (Int, consuming Recovered) -> Void) {
-        var (sealed, derived): ([(index: Int, message: JWE)], [(index: Int, message: JWE)]) = ([], [])
+        var (asking, derived): ([(index: Int, message: JWE)], [(index: Int, message: JWE)]) = ([], [])
         for (index, message) in messages.enumerated() {
             if platform == .snp, DerivedOpener.opens(message) {
                 derived.append((index, message))
             } else {
-                sealed.append((index, message))
+                asking.append((index, message))
             }
         }
         DerivedOpener(deriver: deriver, deadline: run.deadline).open(derived, deliver)
-        if !sealed.isEmpty { recover(sealed, before: run.deadline, deliver) }
+        if !asking.isEmpty { recover(asking, before: run.deadline, deliver) }
     }
 
     private func recover(
@@ -88,7 +95,29 @@ public struct AttestPin: BatchPin {
         }
         transport.prepare()
         // One after another: each broker's report is another one, and hosts limit how fast a guest may ask for them.
-        for request in requests(messages, deliver) { recover(request, before: deadline, deliver) }
+        let sealed = messages.filter { !ResourceParameters.are(in: $0.message) }
+        for request in requests(sealed, deliver) { recover(request, before: deadline, deliver) }
+        let guest = KBSGuest(platform, reporter: reporter, transport: transport, before: deadline)
+        guest.open(resources(messages.filter { ResourceParameters.are(in: $0.message) }, deliver), deliver: deliver)
+    }
+
+    private func resources(
+        _ messages: [(index: Int, message: JWE)], _ deliver: (Int, consuming Recovered) -> Void
+    ) -> [ResourceMessage] {
+        var resources: [ResourceMessage] = []
+        for (index, message) in messages {
+            do throws(PinError) {
+                let parameters = try ResourceParameters(message, of: platform)
+                resources.append(
+                    ResourceMessage(
+                        index: index, message: message, servers: [parameters.terms.server],
+                        resource: parameters.terms.resource
+                    ) { (resource) throws(PinError) in try parameters.contentKey(from: resource) })
+            } catch {
+                deliver(index, .failure(error))
+            }
+        }
+        return resources
     }
 
     private func requests(

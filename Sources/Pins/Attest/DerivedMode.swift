@@ -71,8 +71,10 @@ struct DerivedOpener {
     let deriver: any KeyDeriver
     let deadline: Deadline
 
-    /// Whether a message is of this mode, or claims to be.
-    static func opens(_ message: JWE) -> Bool { message.parameters?["mode"] != nil }
+    /// Whether a message is of this mode, or claims to be of one that nobody knows.
+    static func opens(_ message: JWE) -> Bool {
+        message.parameters?["mode"] != nil && !ResourceParameters.are(in: message)
+    }
 
     /// Calls `deliver` once for each of `messages`, which come with their index.
     func open(_ messages: [(index: Int, message: JWE)], _ deliver: (Int, consuming Recovered) -> Void) {

@@ -82,8 +82,9 @@ struct DerivedConfiguration: Sendable {
     init(_ configuration: JSON) throws(PinError) {
         do throws(JSONError) {
             var reader = try JSONReader(configuration)
-            guard try reader.string("mode") == DerivedParameters.mode else {
-                throw reader.error(at: "mode", "must be \(DerivedParameters.mode), or be left out")
+            let modes = [DerivedParameters.mode, ResourceParameters.mode]
+            guard try reader.string("mode") == modes[0] else {
+                throw reader.error(at: "mode", "must be \(modes.joined(separator: " or ")), or be left out")
             }
             for name in Self.foreign { _ = reader.optional(name) }
             try self.init(&reader)

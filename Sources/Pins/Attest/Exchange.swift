@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BrokerProtocol
-internal import HTTPClient
+internal import KBSClient
 internal import PinKit
 
 /// One exchange with one broker: a nonce, one report over it and all envelopes, the answers (docs/spec/envelope.md §2).
@@ -54,22 +54,24 @@ struct Exchange {
 
     /// The broker's answers, in order, with the one-time key that opens them.
     func run() throws(PinError) -> Answers {
-        let (key, connection) = try prepare()
-        let challenge = try post(AuthRequest(tee: platform), to: "auth", as: Challenge.self, on: connection)
+        let (key, endpoint) = try prepare()
+        let challenge = try ask("auth", AuthRequest(tee: platform), of: endpoint, as: Challenge.self)
         let evidence = try report(challenge, key)
         let unseal = UnsealRequest(
             envelopes: request.envelopes, evidence: evidence, challenge: challenge, guestKey: key.publicKey)
-        let response = try post(unseal, to: "unseal", as: UnsealResponse.self, on: connection)
+        let response = try ask("unseal", unseal, of: endpoint, as: UnsealResponse.self)
         guard response.results.count == request.envelopes.count else {
             let counts = "\(response.results.count) results for \(request.envelopes.count) envelopes"
-            throw Exchange.unexpected(counts).at("unseal", request.url.endpoint("unseal"))
+            throw endpoint.unexpected(counts, to: "unseal")
         }
         return Answers(request: request, results: response.results, key: key)
     }
 
-    private func prepare() throws(PinError) -> (AgreementKey, any Connection) {
+    private func prepare() throws(PinError) -> (AgreementKey, KBSEndpoint) {
+        let endpoint = try KBSEndpoint(
+            request.url, trusting: ServerTrust(tlsPin: request.tls), by: transport, before: deadline)
         do throws(PinError) {
-            return (try AgreementKey.generate(), try transport.connect(tlsPin: request.tls))
+            return (try AgreementKey.generate(), endpoint)
         } catch {
             throw error.at("auth", request.url.text)
         }
@@ -91,41 +93,15 @@ struct Exchange {
         return evidence
     }
 
-    /// One request of the exchange: `step` is its last part of the address, and what errors say.
-    private func post<Reply: Message>(
-        _ message: some Message, to step: String, as reply: Reply.Type, on connection: any Connection
+    private func ask<Reply: Message>(
+        _ step: String, _ message: some Message, of endpoint: KBSEndpoint, as reply: Reply.Type
     ) throws(PinError) -> Reply {
-        let url = request.url.endpoint(step)
-        let response: HTTPResponse
-        do throws(PinError) {
-            response = try connection.post(url, body: message.body, before: deadline)
-        } catch {
-            throw error.at(step)
-        }
-        guard response.status == 200 else { throw Exchange.error(of: response).at(step, url) }
+        let body = try endpoint.ask(step, message.body)
         do throws(JSONError) {
-            return try Reply(body: response.body)
+            return try Reply(body: body)
         } catch {
-            throw Exchange.unexpected(error.description).at(step, url)
+            throw endpoint.unexpected(error.description, to: step)
         }
-    }
-
-    /// Something else than a broker answers there: a proxy, a captive portal. Later it may be a broker.
-    private static func unexpected(_ detail: String) -> PinError {
-        PinError(.unavailable, detail: "not a broker's answer: \(detail)")
-    }
-
-    private static func error(of response: HTTPResponse) -> PinError {
-        let code: PinError.Code =
-            switch response.status {
-            case 400, 413: .malformed
-            case 403: .refused
-            // 401: the nonce has expired, and a new exchange may be quicker.
-            default: .unavailable
-            }
-        var detail = "HTTP \(response.status)"
-        if let said = try? KBSError(body: response.body) { detail += " \(said.name): \(said.detail)" }
-        return PinError(code, detail: detail)
     }
 }
 
@@ -146,13 +122,5 @@ struct Answers {
         } catch {
             throw error.at("unseal", request.url.text)
         }
-    }
-}
-
-extension PinError {
-    /// The same error as one of `step`, with what it was about: `unseal: https://…: vmpl is 2, not 0`.
-    func at(_ step: String, _ place: String = "") -> PinError {
-        let parts = [place, self.step, detail].filter { !$0.isEmpty }
-        return PinError(code, path: path, step: step, detail: parts.joined(separator: ": "))
     }
 }

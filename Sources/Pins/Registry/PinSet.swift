@@ -8,6 +8,7 @@ internal import SEVSecretPin
 internal import SSSPin
 public import TPM2Pin
 public import TangPin
+internal import TrusteePin
 
 /// The pins of this project: the only file that names them all.
 public enum PinSet {
@@ -25,7 +26,7 @@ public enum PinSet {
         PinRegistry(
             [
                 NullPin(), SSSPin(), FilePin(), AttestPin(.snp, readPolicy: readPolicy),
-                AttestPin(.tdx, readPolicy: readPolicy), SEVSecretPin(), TangPin(trust: trustTang), tpm2,
+                AttestPin(.tdx, readPolicy: readPolicy), SEVSecretPin(), TangPin(trust: trustTang), TrusteePin(), tpm2,
             ],
             finding: find)
     }

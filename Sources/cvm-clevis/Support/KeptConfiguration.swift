@@ -16,12 +16,15 @@ struct KeptConfiguration {
 
     private mutating func keep(_ part: ConfiguredPin) {
         switch part.pin {
-        case "sss", "tang", "null", "file": break
+        case "sss", "tang", "null", "file", "trustee": break
         case "tpm2":
             guard let digest = part.configuration["pcr_digest"] else { break }
             members[part.place] = ["pcr_digest": digest]
         case let pin where ConfiguredPin.isAttested(pin):
-            guard let jwk = part.configuration["broker"], let broker = try? PublicKey(jwk: jwk) else { break }
+            // In another mode defaults bring it in, and nobody asks that broker.
+            guard part.configuration["mode"] == nil, let jwk = part.configuration["broker"],
+                let broker = try? PublicKey(jwk: jwk)
+            else { break }
             if !brokers.contains(broker) { brokers.append(broker) }
         // What another program writes into its header is its own affair.
         default: members[part.place] = part.configuration

@@ -20,7 +20,9 @@ struct ListedConfiguration {
             return ["t": .integer(Int64(threshold.needed)), "pins": pins(threshold.children)]
         }
         var members: JSONObject = [:]
-        for member in ListedConfiguration.order[name] ?? [] { members[member] = message.parameters?[member] }
+        for member in ListedConfiguration.order[name] ?? [] {
+            members[member] = (message.parameters ?? message.header["clevis"])?[member]
+        }
         if name == "null", message.parameters?["jwk"] == nil { members["fail"] = true }
         return .object(members)
     }
@@ -42,8 +44,9 @@ struct ListedConfiguration {
     private static let order: [String: [String]] = [
         "tang": ["url"],
         "tpm2": ["hash", "key", "pcr_bank", "pcr_ids", "pubkey", "pubkey_pcrs", "pin", "parent"],
-        "snp-attest": ["url", "policy"],
-        "tdx-attest": ["url", "policy"],
+        "snp-attest": ["mode", "url", "resource", "policy"],
+        "tdx-attest": ["mode", "url", "resource", "policy"],
+        "trustee": ["servers", "path"],
         "file": ["name"],
         "sev-secret": ["guid", "mode"],
     ]

@@ -61,6 +61,8 @@ struct RestoredConfiguration {
             return header.members.reduce(into: [:]) { members, member in
                 if !["jwk_pub", "jwk_priv", "name"].contains(member.name) { members[member.name] = member.value }
             }
+        case "trustee": return try (message.header["clevis"]?.object ?? [:]).members("servers", "path", of: name)
+        case let pin where ConfiguredPin.isAttested(pin) && header["mode"] == "kbs": return resource(header)
         case let pin where ConfiguredPin.isAttested(pin) && header["mode"] != nil: return derived(header)
         case let pin where ConfiguredPin.isAttested(pin): return try attested(message, header, name)
         default:
@@ -76,6 +78,14 @@ struct RestoredConfiguration {
         var members = header
         members["salt"] = nil
         if members["vmpl"] == nil { members["vmpl"] = 0 }
+        return members
+    }
+
+    /// A key that is not pinned must not become that of the owner's broker, which defaults would bring in.
+    private func resource(_ header: JSONObject) -> JSONObject {
+        var members = header
+        members["salt"] = nil
+        if members["tls"] == nil { members["tls"] = .null }
         return members
     }
 

@@ -108,7 +108,8 @@ struct Bind: ParsableCommand {
 
     /// The one VM that the policies name, if they do.
     static func instance(_ parts: [ConfiguredPin]) -> String? {
-        instance(ofPolicies: parts.compactMap { $0.configuration["policy"] })
+        // In another mode than the usual one defaults bring the policy in, and nobody judges by it.
+        instance(ofPolicies: parts.filter { $0.configuration["mode"] == nil }.compactMap { $0.configuration["policy"] })
     }
 
     /// The HOST_DATA or MRCONFIGID that a VM was launched with.

@@ -33,6 +33,7 @@ struct Check: ParsableCommand {
     func run() throws {
         let probes: [any Probe] = [
             TangProbe(), TPM2Probe(Pins.tpm2), BrokerProbe(policyProblem: Pins.problem), SEVSecretProbe(),
+            KBSProbe(),
         ]
         let check = VolumeCheck(
             demands: try demands(), registry: Pins.registry, probes: probes, deadline: .after(seconds: timeout))

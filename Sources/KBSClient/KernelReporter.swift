@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import BrokerProtocol
-internal import PinKit
+package import BrokerProtocol
+package import PinKit
 internal import TEE
 
 /// The kernel's report interfaces, where the platform's driver stands behind one.
-struct KernelReporter: EvidenceReporter {
+package struct KernelReporter: EvidenceReporter {
     private let platform: Platform
     private let reporter: PlatformReporter
 
-    init(_ platform: Platform) {
+    package init(_ platform: Platform) {
         self.platform = platform
         self.reporter = PlatformReporter(platform == .snp ? .sevGuest : .tdxGuest)
     }
 
-    func requirePlatform() throws(PinError) { try reporter.requirePlatform() }
+    package func requirePlatform() throws(PinError) { try reporter.requirePlatform() }
 
-    func report(for data: [UInt8], before deadline: Deadline) throws(PinError) -> EvidenceDocument {
+    package func report(for data: [UInt8], before deadline: Deadline) throws(PinError) -> EvidenceDocument {
         let answer = try reporter.report(over: data, before: deadline)
         switch platform {
         case .snp: return .snp(report: answer.report, certificates: answer.certificates)
