@@ -4,7 +4,7 @@
 guest_packages=(
     systemd systemd-sysv systemd-cryptsetup systemd-resolved udev dbus kmod iproute2 e2fsprogs dmsetup zstd
     dracut dracut-network cryptsetup-bin linux-image-cloud-amd64
-    libjose0 libssl3t64 libtss2-esys-3.0.2-0t64 libtss2-tctildr0t64 libtss2-tcti-device0t64
+    libjose0 libssl3t64 libtss2-esys-3.0.2-0t64 libtss2-rc0t64 libtss2-tcti-device0t64
     clevis clevis-luks clevis-dracut clevis-tpm2 clevis-systemd tpm2-tools jose curl jq # what we are compared with
     linux-headers-cloud-amd64 make gcc libc6-dev                                        # for the test kernel module
 )

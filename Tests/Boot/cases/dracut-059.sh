@@ -4,7 +4,7 @@
 
 old_packages=(
     systemd systemd-sysv udev dbus kmod iproute2 e2fsprogs dmsetup zstd dracut dracut-network cryptsetup-bin
-    linux-image-cloud-amd64 libjose0 libssl3 libtss2-esys-3.0.2-0 libtss2-rc0 libtss2-tctildr0
+    linux-image-cloud-amd64 libjose0 libssl3 libtss2-esys-3.0.2-0 libtss2-rc0
     libtss2-tcti-device0 procps
 )
 prepare_debian old_guest bookworm "${old_packages[@]}"
