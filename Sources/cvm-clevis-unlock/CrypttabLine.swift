@@ -12,8 +12,8 @@ struct CrypttabLine: CustomStringConvertible {
 
     init(_ volume: BootConfig.Volume, _ front: Front) {
         var options: [String] = []
-        // The plugin is given the very header that opens the volume, and nobody but systemd has the volume key then.
-        options.append(front == .plugin ? "tpm2-measure-pcr=yes" : "header=\(BootPaths.header(of: volume.name))")
+        // The plugin is given the very header that opens the volume.
+        if front != .plugin { options.append("header=\(BootPaths.header(of: volume.name))") }
         options.append("x-initrd.attach")
         if volume.onFailure == .poweroff {
             // An agent answers prompts, which there are none of in a headless boot: they end by themselves.
