@@ -15,6 +15,10 @@ for pin in "null {}" "tang $tang" "tpm2 $tpm" "sss $sss"; do
     one_process "decrypting ${pin%% *}" "$work/one.jwe"
 done
 
+# Two tang servers met the threshold, perhaps while the TPM was at work; a resource manager would clear what is left in it.
+tpm2_flushcontext -t
+tpm2_flushcontext -l
+
 # loads_none NAME COMMAND…: it starts without the libraries that take long to start, and never opens them.
 loads_none() {
     strace -f -qq -e trace=openat -o "$work/trace" "${@:2}" >/dev/null || die "$1: failed"
